@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganggpt.domain.language.linear_model import LinearModel, made_of, shipped
 from ganggpt.domain.language.speech_acts import features, hear, tokens_of
 
 Topic = Literal[
@@ -57,32 +57,21 @@ class HeardTopic(NamedTuple):
     confidence: float
 
 
-class _Model(NamedTuple):
-    rows: NDArray[np.int8]
-    bias: NDArray[np.float64]
-    scale: float
-
-
-_model: _Model | None = None
+_model: LinearModel | None = None
 
 
 def use(parts: Mapping[str, Any] | None) -> None:
     """Hear with this model from now on; None: the shipped one."""
     global _model  # noqa: PLW0603 - one model a process
-    _model = None if parts is None else _made_of(parts)
+    _model = None if parts is None else made_of(parts)
     topics_of_line.cache_clear()
     language_shares.cache_clear()
 
 
-def _made_of(parts: Mapping[str, Any]) -> _Model:
-    return _Model(np.ascontiguousarray(parts["rows"]), parts["bias"].astype(np.float64), float(parts["scale"]))
-
-
-def _shipped() -> _Model:
+def _shipped() -> LinearModel:
     global _model  # noqa: PLW0603 - read when the first line is heard
     if _model is None:
-        with files("ganggpt.domain.language").joinpath("questions.npz").open("rb") as file, np.load(file) as data:
-            _model = _made_of(data)
+        _model = shipped("questions.npz")
     return _model
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, Final, Literal, NamedTuple, get_args
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ganggpt.domain.language.linear_model import LinearModel, made_of, shipped
 from ganggpt.domain.language.words import folded, word_set
 
 SpeechAct = Literal[
@@ -252,31 +252,20 @@ def tokens_of(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _Model(NamedTuple):
-    rows: NDArray[np.int8]
-    bias: NDArray[np.float64]
-    scale: float
-
-
 def use(parts: Mapping[str, Any] | None) -> None:
     """Hear with this model from now on; None: the shipped one."""
     global _model  # noqa: PLW0603 - one model a process
-    _model = None if parts is None else _made_of(parts)
+    _model = None if parts is None else made_of(parts)
     hear.cache_clear()
 
 
-_model: _Model | None = None
+_model: LinearModel | None = None
 
 
-def _made_of(parts: Mapping[str, Any]) -> _Model:
-    return _Model(np.ascontiguousarray(parts["rows"]), parts["bias"].astype(np.float64), float(parts["scale"]))
-
-
-def _shipped() -> _Model:
+def _shipped() -> LinearModel:
     global _model  # noqa: PLW0603 - read when the first line is heard
     if _model is None:
-        with files("ganggpt.domain.language").joinpath("speech_acts.npz").open("rb") as file, np.load(file) as data:
-            _model = _made_of(data)
+        _model = shipped("speech_acts.npz")
     return _model
 
 

@@ -35,10 +35,11 @@ from ganggpt.domain.mind.dialogue.own_texts import (
     is_of_last,
     own_text,
 )
+from ganggpt.domain.mind.dialogue.pointing import is_addressed
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
-from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in, is_addressed
+from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
 from ganggpt.domain.mind.finding import NOTHING, BestMemory, find
 from ganggpt.domain.mind.memory import recall
 from ganggpt.domain.mind.memory_index import Recalled
@@ -94,19 +95,8 @@ _FOR_ONESELF: Final[frozenset[Topic]] = frozenset(
         *("here", "place_where", "way", "distance", "danger", "shop", "sights", "hours", "person_where", "who"),
         *("wares", "price", "haggle", "buy", "work", "work_what", "work_where", "work_pay", "work_hard", "work_when"),
         *("work_who", "work_again", "faction_join", "news", "again", "talked_about", "advice", "help", "time", "why"),
-        *(
-            "really",
-            "weather",
-            "source",
-            "joke",
-            "order",
-            "confess",
-            "plan",
-            "tell",
-            "boast",
-            "complain",
-            "threat_other",
-        ),
+        *("really", "weather", "source", "joke", "order", "confess", "plan", "tell", "boast", "complain"),
+        "threat_other",
     )
 )
 """What people ask for in the first person though it is not about them."""

@@ -81,7 +81,7 @@ class People:
         known = world.districts.get(district)
         if known is None:
             some = ", ".join(sorted(world.districts)[:5])
-            raise InvalidInput("id", f"there is no district {printable(district, 80)!r}; there are {some} and others")
+            raise InvalidInput("name", f"there is no district {printable(district, 80)!r}; there are {some} and others")
         gone = await self.source.rows("npcs", {"retired": True}, None, RETIRED_MAX)
         away = {row.id for row in gone}
         found = people_in(world, district, now_s, minute)

@@ -11,7 +11,7 @@ from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text
-from ganggpt.domain.mind.dialogue.trade import dollars, name_of, ware_of
+from ganggpt.domain.mind.dialogue.trade import doctor_now, dollars, name_of, ware_of
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
@@ -116,10 +116,7 @@ def advice(c: TalkContext, _: AskedLine) -> Answer:
 def help_(c: TalkContext, asked: AskedLine) -> Answer:
     """Can you help me."""
     words = asked.text.lower()
-    if any(
-        word in words
-        for word in ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")
-    ):
+    if any(word in words for word in _LOAN):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
     if not _HURT.isdisjoint(words_of(asked.text)):
         return hurt(c)
@@ -127,16 +124,16 @@ def help_(c: TalkContext, asked: AskedLine) -> Answer:
     if own is not None:
         facts = {"ware": name_of(c, own), "price": dollars(own.price)}
         return Answer("trade", line="have_ware", facts=facts, because="life: wares")
-    if any(
-        word in words
-        for word in ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")
-    ):
-        return informed(
-            "help_hide" if c.speaker.standing >= 10 else "help_hide_no", f"standing {c.speaker.standing:.0f}"
-        )
+    if any(word in words for word in _HIDE):
+        line = "help_hide" if c.speaker.standing >= _HIDES_FROM else "help_hide_no"
+        return informed(line, f"standing {c.speaker.standing:.0f}")
     return informed("help_offer" if c.speaker.standing > -20 else "help_no", f"standing {c.speaker.standing:.0f}")
 
 
+_LOAN: Final = ("money", "lend", "dollar", "cash", "$", "geld", "dinero", "argent", "dinheiro", "деньг", "денег")
+_HIDE: Final = ("hide", "cops", "police", "chasing", "after me", "versteck", "escond", "cach", "спря")
+_HIDES_FROM: Final = 10.0
+"""Standing from which somebody is hidden."""
 _HURT, _DRIVE, _CERTAIN = map(listed_words, ("hurt", "drive", "certain"))
 
 
@@ -149,14 +146,11 @@ def _service(c: TalkContext, asked: AskedLine) -> Ware | None:
 
 def hurt(c: TalkContext) -> Answer:
     """Somebody is hurt: a doctor treats them, others send them to the next one."""
-    doctors = [one for one in c.world.npcs.values() if "doctor" in one.role]
-    if any(one.id == c.speaker.id for one in doctors):
+    if "doctor" in c.speaker.role:
         return informed("help_doctor", "sheet: role")
-    where = c.where(doctors[0].id) if doctors else None
-    district = c.world.districts.get(where.district) if where is not None else None
-    if where is None or district is None:
+    facts = doctor_now(c)
+    if facts is None:
         return informed("help_offer", "nobody is known who treats wounds")
-    facts = {"who": doctors[0].name, "where": district.name, "spot": where.spot}
     return informed("help_hurt", "whereabouts: the next doctor", facts, Sequel("doctor_at", facts))
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.pointing import is_pointing
 from ganggpt.domain.mind.dialogue.trade import dollars, listed
-from ganggpt.domain.mind.dialogue.understanding import AskedLine, is_pointing
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, informed
 
 _EASY, _HARD = 3, 6

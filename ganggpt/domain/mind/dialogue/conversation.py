@@ -12,9 +12,10 @@ from ganggpt.domain.daily_life import Whereabouts, whereabouts
 from ganggpt.domain.language.spoken_of import Named, What
 from ganggpt.domain.mind.background import bosses
 from ganggpt.domain.mind.brief import phrase_of, sentences_of
-from ganggpt.domain.mind.dialogue import understanding
+from ganggpt.domain.mind.dialogue import references
+from ganggpt.domain.mind.dialogue.pointing import is_addressed, is_of_here, is_pointing
 from ganggpt.domain.mind.dialogue.speaker import Speaker
-from ganggpt.domain.mind.dialogue.understanding import AskedLine, is_addressed, is_of_here
+from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.turn import Turn
 from ganggpt.domain.world import District, FactionSheet, NpcSheet, World
 
@@ -32,11 +33,11 @@ class TalkContext(Struct, frozen=True, gc=False):
         return self.turn.world
 
     def subject(self, asked: AskedLine, *wanted: What) -> str | None:
-        """The id of what a sentence is about (``understanding.subject``)."""
+        """The id of what a sentence is about (``references.subject``)."""
         # Who is addressed by name is not spoken of: "What do you dream of, Gia?"
         named = tuple(one for one in asked.named if one.id != self.speaker.id or not is_addressed(asked.text))
         told = replace(asked, named=named)
-        return understanding.subject(told, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
+        return references.subject(told, self.speaker.exchanges, self.world, *wanted, but=self.speaker.id)
 
     def person(self, asked: AskedLine) -> NpcSheet | None:
         """The person a sentence is about; by trade where no name is said: the nearest one."""
@@ -90,7 +91,7 @@ class TalkContext(Struct, frozen=True, gc=False):
 
     def faction(self, asked: AskedLine) -> FactionSheet | None:
         """The faction a sentence is about."""
-        if not any(one.what == "faction" for one in asked.named) and understanding.is_pointing(asked.text, "npc"):
+        if not any(one.what == "faction" for one in asked.named) and is_pointing(asked.text, "npc"):
             person = self.person(asked)
             side = self.world.factions.get(person.faction or "") if person is not None else None
             if side is not None:

@@ -19,7 +19,7 @@ from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.thesaurus import groups_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.understanding import is_pointing
+from ganggpt.domain.mind.dialogue.pointing import is_pointing
 from ganggpt.domain.world import World, kept_by_world
 
 QUESTION_FROM: Final = 4.4

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from ganggpt.domain.language.amounts import amount_in, count_in, share_in
 from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.spoken_of import stems_of
 from ganggpt.domain.language.word_lists import listed_words
@@ -24,21 +25,6 @@ SALES: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy"))
 """The topics of a sale."""
 _FRIENDS_FROM: Final = 35.0
 """Standing from which somebody gets the lowest price for the asking."""
-_AMOUNT: Final = re.compile(r"\d[\d.,]*")
-_SHARES: Final = {"half": 0.5, "halb": 0.5, "halfte": 0.5, "mitad": 0.5, "moitie": 0.5, "metade": 0.5, "половину": 0.5}
-_COUNTS: Final = {
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "ten": 10,
-    "couple": 2,
-    "dozen": 12,
-    "zwei": 2,
-    "dos": 2,
-    "deux": 2,
-    "dois": 2,
-}
 
 
 def listed(words: Sequence[str]) -> str:
@@ -64,7 +50,7 @@ def wares_in_words(c: TalkContext, wares: Sequence[Ware]) -> list[str]:
 def is_of_money(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a line can be about a price: money or a ware is spoken of in it, or was a moment ago."""
     words = {folded(word) for word in words_of(asked.text)}
-    if not words.isdisjoint(_OF_MONEY) or _AMOUNT.search(asked.text) or spelt_number(asked.text) is not None:
+    if not words.isdisjoint(_OF_MONEY) or amount_in(asked.text) is not None:
         return True
     return any("$" in one.said for one in c.speaker.exchanges[-2:]) or ware_of(c, asked, is_talk=False) is not None
 
@@ -89,8 +75,7 @@ def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
 
 def _within(asked: AskedLine, mine: Sequence[Ware]) -> Sequence[Ware]:
     """The wares that cost no more than somebody wants to spend: "anything under fifty bucks?"; else all."""
-    amounts = [float(found.rstrip(".,").replace(",", "")) for found in _AMOUNT.findall(asked.text)]
-    most = max(amounts, default=0) if not _UNDER.isdisjoint(words_of(asked.text)) else 0
+    most = (amount_in(asked.text) or 0) if not _UNDER.isdisjoint(words_of(asked.text)) else 0
     return [one for one in mine if one.price <= most] or mine
 
 
@@ -119,7 +104,7 @@ def price(c: TalkContext, asked: AskedLine) -> Answer | None:
         if c.speaker.job is not None:
             return None
         return informed("no_wares", "life: sells nothing", {"role_a": c.speaker.role})
-    count = _count(asked.text)
+    count = count_in(asked.text)
     asks = current_price(c, found) * count
     line = "tell_price_many" if count > 1 else "tell_price"
     facts = {"ware": name_of(c, found), "price": dollars(asks), "count": str(count)}
@@ -212,12 +197,12 @@ def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
             return Answer("trade", line="buy_what", facts={"wares": told}, because="life: wares")
         wanted = _wanted(asked)
         return shop(c, asked) if wanted else None
-    if _offer(asked.text, found) is not None and _count(asked.text) == 1:
+    if _offer(asked.text, found) is not None and count_in(asked.text) == 1:
         return haggle(c, asked)
     if _is_protest(asked):
         facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found))}
         return Answer("trade", line="tell_price", facts=facts, because="life: wares")
-    count = _count(asked.text)
+    count = count_in(asked.text)
     facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found) * count), "count": str(count)}
     return Answer("trade", line="sold", facts=facts, because="life: wares")
 
@@ -241,13 +226,20 @@ def shop(c: TalkContext, asked: AskedLine) -> Answer | None:
 
 def _doctor(c: TalkContext, asked: AskedLine) -> Answer | None:
     """Who treats wounds, and where they are now."""
+    facts = doctor_now(c)
+    if facts is None:
+        return wares(c, asked) if c.speaker.life.wares else None
+    return informed("doctor_at", "whereabouts: who treats wounds", facts)
+
+
+def doctor_now(c: TalkContext) -> dict[str, str] | None:
+    """Somebody else who treats wounds, and where they are, as facts to be told; None where nobody is known."""
     doctor = next((one for one in c.world.npcs.values() if "doctor" in one.role and one.id != c.speaker.id), None)
     where = c.where(doctor.id) if doctor is not None else None
     district = c.world.districts.get(where.district) if where is not None else None
     if doctor is None or where is None or district is None:
-        return wares(c, asked) if c.speaker.life.wares else None
-    facts = {"who": doctor.name, "where": district.name, "spot": where.spot}
-    return informed("doctor_at", "whereabouts: who treats wounds", facts)
+        return None
+    return {"who": doctor.name, "where": district.name, "spot": where.spot}
 
 
 def seller_of(c: TalkContext, wanted: frozenset[str]) -> dict[str, str] | None:
@@ -385,128 +377,12 @@ def _agreed(c: TalkContext) -> int | None:
 
 def _offer(text: str, ware: Ware) -> float | None:
     """How much a player offers for one."""
-    share = next((share for word, share in _SHARES.items() if word in words_of(text)), None)
-    if share is not None:
-        return ware.price * share
-    spelt = spelt_number(text)
-    if spelt is not None:
-        return float(spelt)
-    amounts = [
-        float(found.rstrip(".,").replace(",", ""))
-        for found in _AMOUNT.findall(text)
-        if found.strip(".,") and found.rstrip(".,").replace(",", "").count(".") < 2
-    ]
-    return max(amounts) if amounts else None
-
-
-_SMALL: Final = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-_TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SPELT: Final = {
-    **{word: number for number, word in enumerate(_SMALL)},
-    **{word: 10 * number for number, word in enumerate(_TENS, 2)},
-}
-_POWERS: Final = {
-    "hundred": 100,
-    "thousand": 1000,
-    "grand": 1000,
-    "k": 1000,
-    "hundert": 100,
-    "tausend": 1000,
-    "mil": 1000,
-    "cent": 100,
-    "cents": 100,
-    "mille": 1000,
-    "тысячи": 1000,
-    "тысяч": 1000,
-    "тысяча": 1000,
-}
-_WHOLE: Final = {
-    "cien": 100,
-    "ciento": 100,
-    "doscientos": 200,
-    "trescientos": 300,
-    "cuatrocientos": 400,
-    "quinientos": 500,
-    "seiscientos": 600,
-    "setecientos": 700,
-    "ochocientos": 800,
-    "novecientos": 900,
-    "veinte": 20,
-    "treinta": 30,
-    "cuarenta": 40,
-    "cincuenta": 50,
-    "sesenta": 60,
-    "setenta": 70,
-    "ochenta": 80,
-    "noventa": 90,
-    "cem": 100,
-    "duzentos": 200,
-    "trezentos": 300,
-    "quatrocentos": 400,
-    "quinhentos": 500,
-    "seiscentos": 600,
-    "vinte": 20,
-    "trinta": 30,
-    "quarenta": 40,
-    "cinquenta": 50,
-    "sessenta": 60,
-    "oitenta": 80,
-    "zwanzig": 20,
-    "dreißig": 30,
-    "vierzig": 40,
-    "fünfzig": 50,
-    "sechzig": 60,
-    "siebzig": 70,
-    "achtzig": 80,
-    "zweihundert": 200,
-    "dreihundert": 300,
-    "vierhundert": 400,
-    "fünfhundert": 500,
-    "sechshundert": 600,
-    "vingt": 20,
-    "trente": 30,
-    "quarante": 40,
-    "cinquante": 50,
-    "soixante": 60,
-    "сто": 100,
-    "двести": 200,
-    "триста": 300,
-    "четыреста": 400,
-    "пятьсот": 500,
-    "пятьдесят": 50,
-    "двадцать": 20,
-}
-"""Amounts of other languages that are one word."""
-
-
-def spelt_number(text: str) -> int | None:
-    """The last number of a text that is spelt out, "a hundred and thirty-two": 132; None where there is none. One to
-    ten alone are counts, and no amounts."""
-    total, found = 0, 0
-    for word in words_of(text.replace("-", " ")):
-        if word in _SPELT or word in _WHOLE:
-            total += _SPELT.get(word, 0) or _WHOLE.get(word, 0)
-        elif word in _POWERS:
-            total = max(1, total) * _POWERS[word]
-        elif word != "and":
-            found, total = (total or found), 0
-    found = total or found
-    return found if found > len(_SMALL) // 2 else None
+    share = share_in(text)
+    return ware.price * share if share is not None else amount_in(text)
 
 
 def _is_insulting(offered: float | None, ware: Ware) -> bool:
     return offered is not None and offered < 0.4 * ware.least
-
-
-def _count(text: str) -> int:
-    words = words_of(text)
-    number = next((_COUNTS[word] for word in words if word in _COUNTS), None)
-    if number is None:
-        number = next((int(word) for word in words if word.isdigit() and 1 < int(word) <= 20), 1)
-    return number
 
 
 def _wanted(asked: AskedLine) -> frozenset[str]:

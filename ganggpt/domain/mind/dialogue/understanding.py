@@ -1,4 +1,4 @@
-"""What a line asks in the light of the talk: topics, what is named, whom "he" and "there" mean."""
+"""What a line asks in the light of the talk: its sentences, their topics and what they name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ganggpt.domain.language.speech_acts import COURTESIES, HeardAct, SpeechAct,
 from ganggpt.domain.language.spoken_of import Named, What, masked, names_of
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
+from ganggpt.domain.mind.dialogue.pointing import is_pointing
 from ganggpt.domain.mind.transcript import Exchange
 from ganggpt.domain.world import World
 
@@ -36,26 +37,11 @@ _VETOES, _VETOES_BELOW = 0.8, 0.9
 _ELLIPSIS_WORDS_MAX: Final = 6
 _LINKS: Final = listed_words("links")
 _HE: Final = listed_words("he")
-_THEY: Final = listed_words("they")
 _WORK: Final = listed_words("work")
 _SAY, _WHY, _OUTFIT, _YOU = map(listed_words, ("say", "why", "outfit", "you"))
-_HERE: Final = listed_words("here")
-_PLACES: Final = (
-    ["place"],
-    ["part"],
-    ["district"],
-    ["area"],
-    ["neighbourhood"],
-    ["neighborhood"],
-    ["town"],
-    ["city"],
-    ["street"],
-)
-_SHE, _HE_ONLY, _GRIEF, _CORRECTS = map(listed_words, ("she", "he_only", "grief", "corrects"))
+_GRIEF, _CORRECTS = listed_words("grief"), listed_words("corrects")
 _ME: Final = listed_words("me")
 _FINDS: Final = listed_words("finds")
-_THERE: Final = listed_words("there")
-_OTHER: Final = listed_words("other")
 _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
     "ask_work": frozenset(
         ("work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again")
@@ -111,10 +97,11 @@ _TOPICS_OF_ACT: Final[Mapping[SpeechAct, frozenset[Topic]]] = {
 _OF_THE_LAST: Final[frozenset[Topic]] = frozenset(("again", "really", "why"))
 """Questions about the last answer: "Really? Where is he, then?" asks for something else."""
 _TWO_SURE: Final = 0.75
+"""Confidence from which two questions of one line are both answered."""
 _TAKES: Final = 0.4
+"""Confidence from which a sentence takes on the job that is spoken of."""
 _GRAVE: Final[frozenset[Topic]] = frozenset(("complain", "confess", "threat_other"))
 """What a sentence says that no other of the line outweighs."""
-"""Confidence from which two questions of one line are both answered."""
 _COURTEOUS: Final[frozenset[Topic]] = frozenset(("hello", "leave", "thanks"))
 
 
@@ -123,24 +110,13 @@ _AUXILIARIES: Final = listed_words("auxiliaries")
 _SUBJECTS: Final = listed_words("subjects")
 _ASKS_SURE: Final = 0.8
 """Confidence in a topic of questions from which a sentence asks, whatever its form."""
-_QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - frozenset(
+_ASKS_NOTHING: Final[frozenset[Topic]] = frozenset(
     (
-        *(
-            "order",
-            "confess",
-            "threat_other",
-            "flirt",
-            "boast",
-            "complain",
-            "plan",
-            "agree",
-            "refuse",
-            "leave",
-            "hello",
-        ),
-        *("thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell", "haggle", "buy"),
+        *("order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave"),
+        *("hello", "thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell", "haggle", "buy"),
     )
 )
+_QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - _ASKS_NOTHING
 """Topics that a sentence asks for."""
 
 
@@ -398,91 +374,6 @@ def topics_before(exchanges: Sequence[Exchange], world: World) -> list[AskedLine
         asked = asked_in(exchanges[place].heard, exchanges[:place], world)
         found.append(asked[-1])
     return found
-
-
-def subject(asked: AskedLine, exchanges: Sequence[Exchange], world: World, *wanted: What, but: str = "") -> str | None:
-    """The id of what a sentence is about, of the kinds that are wanted, in their order of preference: named in it, else
-    what the talk spoke of last where the sentence points back ("he", "there") or names nothing at all. ``but``: who
-    speaks, and so is not meant by "he"."""
-    for what in wanted:
-        own = [one.id for one in asked.named if one.what == what]
-        if own:
-            return own[-1] if asked.is_left_open else own[0]
-    if _points_back(asked, wanted):
-        she = _gender(asked.text)
-        fits = [one for one in asked.around if one.id != but and _is_of(one, she, world)]
-        near = next((one.id for what in wanted for one in fits if one.what == what), None)
-        if near is not None and not _points_to_other(asked.text):
-            return near
-        skip = 1 if _points_to_other(asked.text) else 0
-        return spoken_of_last(exchanges, world, wanted, skip=skip, but=but, she=she)
-    return None
-
-
-def _gender(text: str) -> bool | None:
-    """Whether a sentence points at a woman (True) or a man (False); None where it says neither."""
-    words = {folded(word) for word in words_of(text)}
-    she, he = not words.isdisjoint(_SHE), not words.isdisjoint(_HE_ONLY)
-    return she if she != he else None
-
-
-def _is_of(one: Named, she: bool | None, world: World) -> bool:
-    """Whether somebody named may be meant by he or she."""
-    return she is None or one.what != "npc" or names_of(world).is_she.get(one.id, she) == she
-
-
-def is_of_here(text: str) -> bool:
-    """Whether a sentence speaks of the place it is said in."""
-    words = [folded(word) for word in words_of(text)]
-    return any(word in _HERE and (word != "this" or words[at + 1 : at + 2] in _PLACES) for at, word in enumerate(words))
-
-
-def is_addressed(text: str) -> bool:
-    """Whether a sentence is said to somebody: it has a "you" in it."""
-    return not _YOU.isdisjoint(folded(word) for word in words_of(text))
-
-
-def is_pointing(text: str, what: What) -> bool:
-    """Whether a sentence has a word that stands for a person, a place or a group."""
-    words = {folded(word) for word in words_of(text)}
-    return not words.isdisjoint({"npc": _HE, "district": _THERE, "faction": _THEY}.get(what, frozenset()))
-
-
-def _points_back(asked: AskedLine, wanted: Sequence[What]) -> bool:
-    if _points_to_other(asked.text):
-        return True
-    return any(is_pointing(asked.text, what) for what in wanted) or not any(one.is_sure for one in asked.named)
-
-
-def _points_to_other(text: str) -> bool:
-    words = [folded(word) for word in words_of(text)]
-    return any(word in _OTHER and words[max(0, at - 1)] != "each" for at, word in enumerate(words))
-
-
-def spoken_of_last(
-    exchanges: Sequence[Exchange],
-    world: World,
-    wanted: Sequence[What],
-    skip: int = 0,
-    but: str = "",
-    she: bool | None = None,
-) -> str | None:
-    """The id of what was spoken of last, of these kinds; ``skip``: not the last one, but the one before."""
-    seen = [but]
-    for one in _mentions(tuple(exchanges), world):
-        if one.what in wanted and one.is_sure and one.id not in seen and _is_of(one, she, world):
-            if len(seen) == skip + 1:
-                return one.id
-            seen.append(one.id)
-    return None
-
-
-def _mentions(exchanges: tuple[Exchange, ...], world: World) -> Iterator[Named]:
-    """Everything that was named in a talk, the last line first; what the player named before what was answered."""
-    names = names_of(world)
-    for exchange in reversed(exchanges):
-        yield from names.found(exchange.heard)
-        yield from names.found(exchange.said)
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ganggpt.domain.language.spoken_of import What
-from ganggpt.domain.mind.dialogue.understanding import ASKED_MAX, asked_in, subject
+from ganggpt.domain.mind.dialogue.references import subject
+from ganggpt.domain.mind.dialogue.understanding import ASKED_MAX, asked_in
 from ganggpt.domain.mind.transcript import Exchange
 from tests.support.talks import los_santos
 
