@@ -17,6 +17,7 @@ _PLAIN: Final = 0.9
 """Confidence in the speech act from which a line that has no form of a question asks for work."""
 _WANTS: Final = listed_words("wants")
 _OF_JOBS: Final = listed_words("of_jobs")
+_US: Final = listed_words("i") | listed_words("you") | listed_words("mine")
 WORK_LINES: Final = {
     "work_what": "tell_work",
     "work_where": "tell_work_where",
@@ -44,7 +45,7 @@ def asks_for_work(c: TalkContext, asked: AskedLine) -> bool:
     named = bool(c.speaker.exchanges) and any(
         f'"{c.world.missions[id_].title}"' in c.speaker.exchanges[-1].said for id_ in _own_jobs(c)
     )
-    is_asked = asked.is_question and asked.topic in ("work_what", "work_again")
+    is_asked = asked.is_question and asked.topic in ("work_what", "work_again") and _may_be_of_job(c, asked)
     return is_asked or (named and asked.topic in ("agree", "buy", "work_pay"))
 
 
@@ -56,6 +57,13 @@ def is_of_job(c: TalkContext, asked: AskedLine) -> bool:
     job = c.speaker.job
     titles = [job.title] if job is not None else [c.world.missions[id_].title for id_ in _own_jobs(c)]
     return any(f'"{title}"' in one.said for one in c.speaker.exchanges for title in titles)
+
+
+def _may_be_of_job(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a question heard as one about a job can be one: it speaks of work, or of who asks or who is asked. "Which
+    healer was charged over opiates?" only sounds like one."""
+    words = {folded(word) for word in words_of(asked.text)}
+    return is_of_job(c, asked) or not words.isdisjoint(_US)
 
 
 def about_job(c: TalkContext, asked: AskedLine) -> Answer | None:
