@@ -80,6 +80,7 @@ _OPENS: Final = 0.5
 _OPENS_ANSWER: Final = 0.1
 """How often an utterance begins with an opening of the voice: an answer to a question less often."""
 _TAIL: Final = 0.12
+_INTERJECTION_WORDS_MAX: Final = 2
 _BLANKS: Final = re.compile(r" {2,}")
 
 
@@ -151,15 +152,21 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
         is_whole = lines is own and bool(brief.own)
         opening = dice.pick(openings) if openings and not is_whole and dice.chance(opens) else ""
         line = _filled(dice.pick(lines), slots)
-        begins = f"{opening} {line}" if opening else line
-        yield _Draft(begins, after_own if is_whole else rest, _is_stale(line, brief))
+        yield _Draft(_opened(opening, line), after_own if is_whole else rest, _is_stale(line, brief))
     wonder = tongue(ENGLISH).lines["wonder"][tone]
     filled = [said for line in _turned((*own, *common), dice) if (said := _filled(line, slots))] or list(wonder)
     fresh = [line for line in filled if not _is_stale(line, brief)]
     for lines in (fresh, filled):
         for opening in ("", *_turned(openings, dice)):
             for line in lines:
-                yield _Draft(f"{opening} {line}" if opening else line, rest, lines is not fresh)
+                yield _Draft(_opened(opening, line), rest, lines is not fresh)
+
+
+def _opened(opening: str, line: str) -> str:
+    """A line after an opening; alone where it begins with a word of its own: "Right. What is it?"."""
+    first, *others = sentences_of(line) or [line]
+    has_own = bool(others) and len(first.split()) <= _INTERJECTION_WORDS_MAX
+    return line if has_own or not opening else f"{opening} {line}"
 
 
 def _own_lines(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ganggpt.domain.language.amounts import amount_in
 from ganggpt.domain.language.facts import speaks_of_oneself
 from ganggpt.domain.language.intent import topic
 from ganggpt.domain.language.questions import Topic, menaces
@@ -22,7 +23,7 @@ from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.language.world_knowledge import said_of
 from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.brief import Act, politics_of
-from ganggpt.domain.mind.dialogue import about_player, about_town
+from ganggpt.domain.mind.dialogue import about_player, about_town, trade
 from ganggpt.domain.mind.dialogue.about_work import asks_for_work, in_general
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.course import leaning, steered
@@ -34,6 +35,7 @@ from ganggpt.domain.mind.dialogue.own_texts import (
     hinted,
     is_of_last,
     own_text,
+    said_as,
 )
 from ganggpt.domain.mind.dialogue.pointing import is_addressed
 from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
@@ -87,6 +89,13 @@ _POINTING: Final = (
     listed_words("he") | listed_words("they") | {"it", "that", "those", "das", "eso", "ça", "isso", "это"}
 )
 _SHORT: Final = 7
+_MAY_ASK_ON: Final[frozenset[Topic]] = frozenset(
+    (
+        *("owner", "who", "place_about", "hours", "danger", "here", "sights", "faction", "faction_rules", "news"),
+        *("event", "more", "self_story", "self_past", "self_likes", "self_role", "self_other", "opinion_other"),
+    )
+)
+"""What a question is taken for that only takes up a word of the last line."""
 _YOU: Final = listed_words("you")
 _I: Final = listed_words("i")
 _MINE: Final = listed_words("mine")
@@ -184,13 +193,18 @@ def _joined(answers: Sequence[Answer]) -> Answer:
 
 def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """The answer to one sentence."""
-    answer = _of_work(c, asked) or _courteous(c, asked, absent_s)
+    answer = _of_sale(c, asked) or _of_work(c, asked) or _courteous(c, asked, absent_s)
     if answer is not None:
         return answer
     if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
         is_taken = asked.is_sure or (asked.topic in REACTIONS and asked.confidence >= _TAKEN_FROM)
         return (_queried(c, asked) if is_taken else None) or _unasked_for(c, asked, heard, absent_s)
     return about_player.just_now(c, asked) or _told(c, asked, absent_s)
+
+
+def _of_sale(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What is said to a sum that is named while the player sells something to the speaker."""
+    return trade.haggle(c, asked) if amount_in(asked.text) is not None and trade.goes_on_selling(c) else None
 
 
 def _of_work(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -212,12 +226,12 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     )
     if is_of_event or _is_of_player(c, asked) or (found.is_said and _may_be_of_player(asked, found)):
         return _by_acts_of(c, asked, found, absent_s)
-    told = _known(c, asked)
+    told = about_town.more(c, asked) if _asks_on_last(c, asked) else _known(c, asked)
     if told is not None:
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
-        guessed = _from_own_texts(c, asked.text, QUESTION_FROM)
+        guessed = _from_own_texts(c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM)
         if guessed is None and asked.confidence >= _GUESSED_FROM:
             guessed = _queried(c, asked)
     if guessed is not None:
@@ -234,7 +248,14 @@ def _known(c: TalkContext, asked: AskedLine) -> Answer | None:
     if told is None or asked.topic not in _OF_LIFE:
         return told
     own = answered_better(c, asked.text, told.facts)
-    return told if own is None else _view(own)
+    return told if own is None else said_as(own)
+
+
+def _asks_on_last(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a short question takes up a word of what the speaker just said: "Whose tyre?"."""
+    if asked.topic not in _MAY_ASK_ON or is_addressed(asked.text) or any(one.is_sure for one in asked.named):
+        return False
+    return len(words_of(asked.text)) <= _SHORT and is_of_last(c, asked.text)
 
 
 def _is_of_something_else(asked: AskedLine) -> bool:
@@ -266,15 +287,11 @@ def _queried(c: TalkContext, asked: AskedLine) -> Answer | None:
     return None if query is None else query(c, asked)
 
 
-def _view(own: OwnText) -> Answer:
-    return Answer("inform", line="tell_view", facts={"text": own.text}, because=own.source)
-
-
 def _from_own_texts(c: TalkContext, text: str, least: float) -> Answer | None:
     """What the speaker has to say to this by the words it has in common with their life."""
     own = own_text(c, text, least, public=least <= QUESTION_FROM)
     if own is not None:
-        return _view(own)
+        return said_as(own)
     hint = hinted(c, text) if least <= QUESTION_FROM else None
     if hint is not None:
         return Answer("keep_secret", line="keep_secret", facts={"hint": hint}, because="life: a secret, kept")
@@ -369,7 +386,8 @@ def _by_acts(c: TalkContext, heard: HeardLine, absent_s: float) -> Answer:
 
 
 def _by_acts_of(c: TalkContext, asked: AskedLine, found: BestMemory, absent_s: float) -> Answer:
-    act: SpeechAct = "ask_other" if _is_half_heard(asked.act) else asked.act.act
+    is_other = _is_half_heard(asked.act) or asked.topic == "event"
+    act: SpeechAct = "ask_other" if is_other else asked.act.act
     replied = _asked(c, asked.text, act, found, absent_s)
     if replied is not None:
         return replied
@@ -447,13 +465,16 @@ def _unknown(c: TalkContext, text: str, act: SpeechAct, absent_s: float) -> Answ
         # Of the speaker's own life nobody else is asked.
         return Answer("wonder", missing=text, line="own_business", because=why)
     if is_of_last(c, text) or _asks_on(c, text):
-        return Answer("wonder", missing=text, line="that_is_all", because=why)
+        return about_town.no_more(text)
     return _sent_on(c, text, act, absent_s, why)
 
 
 def _sent_on(c: TalkContext, text: str, act: SpeechAct, absent_s: float, why: str) -> Answer:
     """Who may know instead, where somebody may."""
     knows = about_town.who_knows(c) if act in _ABOUT_SOMETHING or act == "ask_other" else None
+    if knows is not None and any(knows["who"] in one.said for one in c.speaker.exchanges):
+        # Nobody is sent to the same person twice.
+        return Answer("dont_know", facts={"topic": topic(text)}, missing=text, because=why)
     if knows is not None or act in _ABOUT_SOMETHING:
         line = "dont_know_ask" if knows is not None else "dont_know"
         return Answer("dont_know", facts={"topic": topic(text), **(knows or {})}, missing=text, line=line, because=why)

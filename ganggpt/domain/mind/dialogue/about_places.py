@@ -147,7 +147,7 @@ def sights(c: TalkContext, asked: AskedLine) -> Answer | None:
     if not place.landmarks:
         return about(c, asked)
     facts = {"place": target.name, "landmarks": listed(place.landmarks[:3]), "text": place.hours}
-    then = (Sequel("tell_hours", {"text": place.hours}),) if place.hours and not c.is_said(place.hours) else ()
+    then = (Sequel("and_more", {"text": place.hours}),) if place.hours and not c.is_said(place.hours) else ()
     return informed("tell_sights", "place: landmarks and hours", facts, *then)
 
 
@@ -155,9 +155,9 @@ def hours(c: TalkContext, asked: AskedLine) -> Answer | None:
     """When is it open, when is a good time."""
     target = c.place(asked) or c.here
     place = _place(c, target) if target is not None else _NOTHING
-    if not place.hours:
+    if target is None or not place.hours:
         return None
-    return informed("tell_hours", "place: hours", {"text": place.hours})
+    return informed("tell_hours", "place: hours", {"place": target.name, "text": place.hours})
 
 
 def _lies(c: TalkContext, target: District) -> dict[str, str]:

@@ -13,7 +13,7 @@ from ganggpt.domain.lore import Stop
 from ganggpt.domain.mind.background import bosses, causes_of
 from ganggpt.domain.mind.brief import politics_of
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, own_text
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, STATEMENT_FROM, own_text, said_as
 from ganggpt.domain.mind.dialogue.trade import listed, wares_in_words
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
@@ -74,7 +74,7 @@ def story(c: TalkContext, asked: AskedLine) -> Answer:
     """Tell me a story; the one that has most in common with the question, if any has."""
     own = own_text(c, asked.text, QUESTION_FROM, public=False)
     if own is not None:
-        return informed("tell_view", own.source, {"text": own.text})
+        return said_as(own)
     told = c.fresh(c.speaker.life.stories)
     if (
         told is None
@@ -258,7 +258,7 @@ def other(c: TalkContext, asked: AskedLine) -> Answer:
     line, why = _personal(c, words)
     own = own_text(c, asked.text, QUESTION_FROM if line == "own_business" else STATEMENT_FROM, public=False)
     if own is not None:
-        return informed("tell_view", own.source, {"text": own.text})
+        return said_as(own)
     told = c.speaker.life.past
     if line == "own_business" and told and not c.is_said(told) and len(words) > _PERSONAL_WORDS:
         return informed("tell_past", "life: past", {"text": told})

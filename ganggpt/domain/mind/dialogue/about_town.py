@@ -10,7 +10,7 @@ from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text, said_as
 from ganggpt.domain.mind.dialogue.trade import doctor_now, dollars, name_of, ware_of
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
@@ -27,8 +27,9 @@ def news(c: TalkContext, asked: AskedLine) -> Answer:
     if memory is not None:
         return Answer("gossip", memory, because="memories: news")
     if _asks_of_something(c, asked):
-        line = "that_is_all" if is_of_last(c, asked.text) else ""
-        return Answer("dont_know", line=line, because="nothing is known of it")
+        if is_of_last(c, asked.text):
+            return no_more(asked.text)
+        return Answer("dont_know", missing=asked.text, because="nothing is known of it")
     seen = _seen_near(c)
     if seen is not None and not any(str(seen.facts["doing"]) in one.said for one in c.speaker.exchanges):
         return seen
@@ -166,6 +167,27 @@ def again(c: TalkContext, _: AskedLine) -> Answer:
     return informed("say_again", "the talk so far", {"text": c.speaker.exchanges[-1].said})
 
 
+def more(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What of it, and then: what else the speaker has to say of it, else that nothing more is told, by what is asked."""
+    if not c.speaker.exchanges:
+        return None
+    own = own_text(c, asked.text, QUESTION_FROM, public=False)
+    if own is not None:
+        return said_as(own)
+    return no_more(asked.text)
+
+
+def no_more(text: str) -> Answer:
+    """That nothing more is told of what was just said, by what is asked: who it was, where, how much."""
+    words = {folded(word) for word in words_of(text)}
+    line = next((f"more_{kind}" for kind, listed in _ASKED.items() if not words.isdisjoint(listed)), "more_is_it")
+    return Answer("wonder", line=line, missing=text, because="nothing more is known of it")
+
+
+_ASKED: Final = {kind: listed_words(f"ask_{kind}") for kind in ("much", "when", "where", "why", "who", "end", "how", "what")}
+"""The words that tell what a question for more asks for; the first that fits counts."""
+
+
 def why(c: TalkContext, asked: AskedLine) -> Answer:
     """Why: the ground of the last answer, as far as there is one."""
     before = topics_before(c.speaker.exchanges[-2:], c.world)
@@ -174,7 +196,7 @@ def why(c: TalkContext, asked: AskedLine) -> Answer:
         return informed("why_nothing", "the talk so far: nothing to give a reason for")
     own = own_text(c, asked.text, QUESTION_FROM, public=False)
     if own is not None:
-        return informed("tell_view", own.source, {"text": own.text})
+        return said_as(own)
     found: Answer | None = None
     if last.topic in ("owner", "danger", "place_about", "sights"):
         found = about_places.danger(c, last)

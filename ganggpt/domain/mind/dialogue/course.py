@@ -11,7 +11,7 @@ from ganggpt.domain.language.questions import TOPICS, Topic
 from ganggpt.domain.language.words import words_of
 from ganggpt.domain.mind.dialogue import about_self, about_town
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.trade import SALES
+from ganggpt.domain.mind.dialogue.trade import SALES, goes_on_selling
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, normal, topics_before
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
 
@@ -35,7 +35,8 @@ def leaning(c: TalkContext) -> frozenset[Topic]:
     found: frozenset[Topic] = frozenset()
     if job is not None and any(f'"{job.title}"' in one.said or job.task in one.said for one in lately):
         found |= _OF_JOBS
-    if c.speaker.life.wares and any("$" in one.said for one in lately[-2:]) and not found:
+    is_sale = c.speaker.life.wares and any("$" in one.said for one in lately[-2:])
+    if (is_sale or goes_on_selling(c)) and not found:
         found |= SALES
     return found
 

@@ -20,6 +20,7 @@ from ganggpt.domain.language.thesaurus import groups_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.pointing import is_pointing
+from ganggpt.domain.mind.spoken_answer import Answer, informed
 from ganggpt.domain.world import World, kept_by_world
 
 QUESTION_FROM: Final = 4.4
@@ -35,19 +36,21 @@ _POINTED: Final[tuple[What, ...]] = ("npc", "district", "faction")
 
 
 class OwnText(Struct, frozen=True, gc=False):
-    """A text with the stems of its telling words. ``source``: where it stands; ``standing``: from which it is told."""
+    """A text with the stems of its telling words. ``source``: where it stands; ``standing``: from which it is told;
+    ``about``: the name of the place or faction it is about, which it may not say itself."""
 
     text: str
     source: str
     stems: frozenset[str]
     standing: int = -100
+    about: str = ""
 
 
 class _Texts:
     """The texts of a world: by person, and what everybody knows."""
 
     def __init__(self, world: World) -> None:
-        self.own = {id_: tuple(_of_life(life)) for id_, life in world.lives.items()}
+        self.own = {id_: tuple(_of_life(world, life)) for id_, life in world.lives.items()}
         self.public = tuple(_public(world))
         self.by_stem: dict[str, list[OwnText]] = {}
         for one in self.public:
@@ -63,15 +66,18 @@ def _texts(world: World) -> _Texts:
     return _Texts(world)
 
 
-def _of_life(life: Life) -> Iterator[OwnText]:
-    parts = [("past", life.past), ("wish", life.wish), ("family", life.family)]
-    parts += [("stories", text) for text in life.stories]
-    # What is thought of a person is told to who asks for them by name.
-    parts += [(f"opinions: {one}", text) for one, text in life.opinions.items() if not one.startswith("npc:")]
-    parts += [(f"knows: {district}", text) for district, text in life.knows.items()]
-    for source, text in parts:
+def _of_life(world: World, life: Life) -> Iterator[OwnText]:
+    parts = [("past", life.past, ""), ("wish", life.wish, ""), ("family", life.family, "")]
+    parts += [("stories", text, "") for text in life.stories]
+    for one, text in life.opinions.items():
+        kind, _, id_ = one.rpartition(":")
+        # What is thought of a person is told to who asks for them by name.
+        if kind != "npc":
+            parts.append((f"opinions: {one}", text, _name_of(world, id_) if kind else ""))
+    parts += [(f"knows: {district}", text, _name_of(world, district)) for district, text in life.knows.items()]
+    for source, text, about in parts:
         if text:
-            yield OwnText(text, f"life: {source}", _stems(text))
+            yield OwnText(text, f"life: {source}", _stems(text), about=about)
     for secret in life.secrets:
         yield OwnText(secret.text, "life: secrets", _stems(secret.text), secret.standing)
 
@@ -80,11 +86,17 @@ def _public(world: World) -> Iterator[OwnText]:
     for place in world.places.values():
         for text in (place.about, *place.dangers, place.hours):
             if text:
-                yield OwnText(text, f"place {place.id}", _stems(text))
+                yield OwnText(text, f"place {place.id}", _stems(text), about=_name_of(world, place.id))
     for creed in world.creeds.values():
         for text in (creed.creed, *creed.rules, *creed.quarrels.values(), creed.joining):
             if text:
-                yield OwnText(text, f"creed {creed.id}", _stems(text))
+                yield OwnText(text, f"creed {creed.id}", _stems(text), about=_name_of(world, creed.id))
+
+
+def _name_of(world: World, id_: str) -> str:
+    """The name of a district or a faction."""
+    sheet = world.districts.get(id_) or world.factions.get(id_)
+    return "" if sheet is None else sheet.name
 
 
 @lru_cache(maxsize=4096)
@@ -119,7 +131,7 @@ def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) ->
         before = _stems(f"{last.heard} {last.said}") - asked
     if not asked and not before:
         return None
-    own = texts.own.get(c.speaker.id) or tuple(_of_life(c.speaker.life))
+    own = texts.own.get(c.speaker.id) or tuple(_of_life(c.world, c.speaker.life))
     near = [one for stem in asked for one in texts.by_stem.get(stem, ())] if public else []
     for some, from_ in ((own, least), (dict.fromkeys(near), max(least, PUBLIC_FROM))):
         found = [
@@ -132,6 +144,12 @@ def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) ->
         if fresh is not None:
             return fresh
     return None
+
+
+def said_as(own: OwnText) -> Answer:
+    """A text as an answer; what it is about is named where it does not say so itself."""
+    is_unnamed = bool(own.about) and own.about not in own.text
+    return informed("named_opinion" if is_unnamed else "tell_view", own.source, {"who": own.about, "text": own.text})
 
 
 def _weight(texts: _Texts, one: OwnText, asked: frozenset[str], before: frozenset[str]) -> float:

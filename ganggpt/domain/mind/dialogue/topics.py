@@ -137,6 +137,7 @@ QUERIES: Final[Mapping[Topic, Query]] = {
     "me_trust": about_player.trust,
     "talked_about": about_player.talked_about,
     "again": about_town.again,
+    "more": about_town.more,
     "why": about_town.why,
     "really": about_town.really,
     "news": about_town.news,

@@ -58,8 +58,8 @@ def is_of_money(c: TalkContext, asked: AskedLine) -> bool:
 def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
-    if _is_selling(asked):
-        return _buying(c)
+    if _is_selling(asked) or goes_on_selling(c):
+        return _buying(c, asked)
     wanted = _wanted(asked)
     if not mine:
         return shop(c, asked) if wanted else informed("no_wares", "life: sells nothing", {"role_a": c.speaker.role})
@@ -91,8 +91,8 @@ def _have_not(c: TalkContext, wanted: frozenset[str]) -> Answer:
 
 def price(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How much is it."""
-    if _is_selling(asked):
-        return _buying(c)
+    if _is_selling(asked) or goes_on_selling(c):
+        return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
         wanted = _wanted(asked)
@@ -121,12 +121,53 @@ def _is_selling(asked: AskedLine) -> bool:
     return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
 
 
-def _buying(c: TalkContext) -> Answer:
-    """Who deals in things looks at them; nobody buys by words."""
-    line = "buying" if _DEALS.intersection(words_of(c.speaker.role)) else "not_buying"
-    return informed(line, "sheet: role", {"role": c.speaker.role})
+def goes_on_selling(c: TalkContext) -> bool:
+    """Whether the player was selling something to the speaker a moment ago, who deals in things, and was not asked for
+    a ware since."""
+    if not _deals(c):
+        return False
+    for place, exchange in reversed(list(enumerate(c.speaker.exchanges))[-_SELLING_LINES:]):
+        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
+            if _is_selling(one):
+                return True
+            if _called_in(one.text, c.speaker.life.wares) is not None:
+                return False
+    return False
 
 
+def _deals(c: TalkContext) -> bool:
+    return not _DEALS.isdisjoint(words_of(c.speaker.role))
+
+
+def _buying(c: TalkContext, asked: AskedLine) -> Answer:
+    """Who deals in things pays a share of what the seller says they are worth, and goes up once; what changes hands is
+    for the game to say, words move nothing."""
+    if not _deals(c):
+        return informed("not_buying", "sheet: role", {"role": c.speaker.role})
+    named, offered = amount_in(asked.text), _agreed(c) if goes_on_selling(c) else None
+    why = f"sheet: role; standing {c.speaker.standing:.0f}"
+    if offered is None:
+        if named is None:
+            return informed("buying", why, {"role": c.speaker.role})
+        share = _PAYS_FRIENDS if c.speaker.standing >= _FRIENDS_FROM else _PAYS
+        return Answer("trade", line="buying_offer", facts={"price": dollars(max(1, named * share))}, because=why)
+    is_more = not _MORE.isdisjoint(map(folded, words_of(asked.text)))
+    is_taken = asked.topic in ("agree", "buy") and not is_more if named is None else named <= offered
+    if is_taken:
+        return Answer("trade", line="bought", facts={"price": dollars(min(offered, named or offered))}, because=why)
+    is_raised = any("$" in one.said for one in c.speaker.exchanges[-_SELLING_LINES:-1])
+    if named is None or is_raised or named > _ASKS_TOO_MUCH * offered:
+        return Answer("trade", line="buying_last", facts={"price": dollars(offered)}, because=why)
+    return Answer("trade", line="buying_more", facts={"price": dollars((offered + named) / 2)}, because=why)
+
+
+_SELLING_LINES: Final = 4
+"""Lines for which a sale to the speaker goes on."""
+_MORE: Final = frozenset(("more", "higher", "mehr", "mas", "plus", "mais", "больше"))
+_PAYS, _PAYS_FRIENDS = 1 / 3, 1 / 2
+"""The share of its worth that a thing is bought for."""
+_ASKS_TOO_MUCH: Final = 2.0
+"""How many times the offer a seller may ask for, that it goes up at all."""
 _SELL: Final = frozenset(("sell", "selling", "pawn"))
 _OWN: Final = frozenset(("i", "i'm", "im", "my", "i'd", "we"))
 _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"))
@@ -135,14 +176,14 @@ _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"
 
 def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
-    if _is_selling(asked):
-        return _buying(c)
+    if _is_selling(asked) or goes_on_selling(c):
+        return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
         return _haggle_for_nothing(c)
-    rounds = len(_haggled(c)) + 1
+    rounds = _haggled(c, found) + 1
     offered = _offer(asked.text, found)
-    asks = _asking_price(c, found, rounds)
+    asks, named = _asking_price(c, found, rounds), current_price(c, found)
     facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
     if offered is not None and offered >= found.price and "?" in asked.text:
@@ -151,8 +192,8 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     if offered is None and _is_protest(asked):
         return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
     if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
-        # Nobody pays more than was asked.
-        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(min(offered, asks))}, because=why)
+        # Nobody pays more than was asked, and a price that is taken does not fall any more.
+        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(min(offered, named))}, because=why)
     if rounds >= ROUNDS_MAX:
         line = "haggle_last"
     elif asks >= found.price:
@@ -188,8 +229,8 @@ def job_haggle(c: TalkContext) -> Answer:
 
 def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
     """I'll take it."""
-    if _is_selling(asked):
-        return _buying(c)
+    if _is_selling(asked) or goes_on_selling(c):
+        return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
         if c.speaker.life.wares:
@@ -341,7 +382,7 @@ def current_price(c: TalkContext, ware: Ware) -> int:
     agreed = _agreed(c)
     if agreed is not None and ware.least <= agreed <= ware.price:
         return agreed
-    return _asking_price(c, ware, len(_haggled(c)))
+    return _asking_price(c, ware, _haggled(c, ware))
 
 
 def _asking_price(c: TalkContext, ware: Ware, rounds: int) -> int:
@@ -353,14 +394,16 @@ def _asking_price(c: TalkContext, ware: Ware, rounds: int) -> int:
     return round(ware.price - (ware.price - ware.least) * steps / (ROUNDS_MAX - 1))
 
 
-def _haggled(c: TalkContext) -> list[AskedLine]:
-    """The rounds of this talk so far."""
-    every = [
-        one
-        for place, exchange in enumerate(c.speaker.exchanges)
-        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES)
-    ]
-    return [one for one in every if one.topic == "haggle"]
+def _haggled(c: TalkContext, ware: Ware) -> int:
+    """The rounds about a ware so far: those since another one was spoken of."""
+    rounds = 0
+    for place, exchange in enumerate(c.speaker.exchanges):
+        for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
+            if one.topic == "wares" or _is_selling(one) or _called_in(one.text, c.speaker.life.wares) not in (None, ware):
+                rounds = 0
+            elif one.topic == "haggle":
+                rounds += 1
+    return rounds
 
 
 _DEAL: Final = re.compile(r"\$(\d[\d,]*)")

@@ -297,6 +297,8 @@ def _wants_mending(topic: Topic, words: set[str], kinds: set[What]) -> bool:
     return not is_sale and not _MENDS.isdisjoint(words) and kinds.isdisjoint(("npc", "ware"))
 
 
+_OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
+_BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
 _Turns = Callable[[Topic, set[str], set[What]], bool]
 _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "person_where" and words.isdisjoint(_FINDS), "opinion_person"),
@@ -306,6 +308,7 @@ _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "opinion_other" and not words.isdisjoint(_HE), "opinion_person"),
     (lambda topic, words, _: topic in ("haggle", "buy") and {"pay", "back"} <= words, "plan"),
     (lambda _, words, __: {"what", "you", "charge"} <= words, "price"),
+    (lambda topic, words, _: topic not in _OF_A_SALE and {"you", "buy"} <= words and words.isdisjoint(_BOUGHT), "wares"),
     (lambda _, words, kinds: "your" in words and "npc" not in kinds and not _CHARMS.isdisjoint(words), "flirt"),
     (_wants_mending, "shop"),
     (lambda topic, words, _: topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words), "self_family"),
