@@ -156,10 +156,13 @@ def _drafts(brief: Brief, dice: Dice) -> Iterator[_Draft]:
     wonder = tongue(ENGLISH).lines["wonder"][tone]
     filled = [said for line in _turned((*own, *common), dice) if (said := _filled(line, slots))] or list(wonder)
     fresh = [line for line in filled if not _is_stale(line, brief)]
+    turned = _turned(openings, dice)
     for lines in (fresh, filled):
-        for opening in ("", *_turned(openings, dice)):
+        for opening in ("", *turned):
             for line in lines:
                 yield _Draft(_opened(opening, line), rest, lines is not fresh)
+    # Rather two interjections than the same words again.
+    yield from (_Draft(f"{opening} {line}", rest, True) for opening in turned for line in filled)
 
 
 def _opened(opening: str, line: str) -> str:
