@@ -30,7 +30,6 @@ from ganggpt.domain.mind.dialogue.course import leaning, steered
 from ganggpt.domain.mind.dialogue.own_texts import (
     QUESTION_FROM,
     STATEMENT_FROM,
-    OwnText,
     answered_better,
     hinted,
     is_of_last,
@@ -38,7 +37,7 @@ from ganggpt.domain.mind.dialogue.own_texts import (
     said_as,
 )
 from ganggpt.domain.mind.dialogue.pointing import is_addressed
-from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS, goes_on, in_need, reported
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
@@ -86,7 +85,10 @@ _OF_LIFE: Final[frozenset[Topic]] = frozenset(
 )
 """Topics of questions that a text of the speaker's own life may answer better, where it has the words of the line."""
 _POINTING: Final = (
-    listed_words("he") | listed_words("they") | {"it", "that", "those", "das", "eso", "ça", "isso", "это"}
+    listed_words("he")
+    | listed_words("they")
+    | listed_words("there")
+    | {"it", "that", "those", "das", "eso", "ça", "isso", "это"}
 )
 _SHORT: Final = 7
 _MAY_ASK_ON: Final[frozenset[Topic]] = frozenset(
@@ -193,7 +195,7 @@ def _joined(answers: Sequence[Answer]) -> Answer:
 
 def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: float) -> Answer:
     """The answer to one sentence."""
-    answer = _of_sale(c, asked) or _of_work(c, asked) or _courteous(c, asked, absent_s)
+    answer = _of_sale(c, asked) or goes_on(c, asked) or _of_work(c, asked) or _courteous(c, asked, absent_s)
     if answer is not None:
         return answer
     if not asked.is_question and (asked.is_sure or asked.act.act not in QUESTIONS):
@@ -231,7 +233,9 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
-        guessed = _from_own_texts(c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM)
+        guessed = trade.offered(c, asked) or _from_own_texts(
+            c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM
+        )
         if guessed is None and asked.confidence >= _GUESSED_FROM:
             guessed = _queried(c, asked)
     if guessed is not None:
@@ -255,6 +259,8 @@ def _asks_on_last(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a short question takes up a word of what the speaker just said: "Whose tyre?"."""
     if asked.topic not in _MAY_ASK_ON or is_addressed(asked.text) or any(one.is_sure for one in asked.named):
         return False
+    if asked.topic in ("news", "event") and _asks_on(c, asked.text):
+        return True
     return len(words_of(asked.text)) <= _SHORT and is_of_last(c, asked.text)
 
 

@@ -72,6 +72,9 @@ def distance(c: TalkContext, asked: AskedLine) -> Answer | None:
     if target is None:
         return None
     if c.here is not None and target.id == c.here.id:
+        if not any(one.what == "district" for one in asked.named):
+            # "How long will it take?" asks for no way.
+            return informed("takes_long", "no place is spoken of")
         return informed("already_there", "district: the same", {"here": target.name})
     return informed(
         "tell_distance", f"districts: neighbours up to {target.id}", {"where": target.name, **_lies(c, target)}

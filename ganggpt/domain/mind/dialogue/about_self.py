@@ -75,6 +75,8 @@ def story(c: TalkContext, asked: AskedLine) -> Answer:
     own = own_text(c, asked.text, QUESTION_FROM, public=False)
     if own is not None:
         return said_as(own)
+    if c.speaker.language == "en" and asked.is_question and _STORY.isdisjoint(words_of(asked.text)):
+        return other(c, asked)
     told = c.fresh(c.speaker.life.stories)
     if (
         told is None
@@ -86,6 +88,9 @@ def story(c: TalkContext, asked: AskedLine) -> Answer:
     if told is None:
         return informed("no_story", "life: every story was told")
     return informed("tell_story", "life: stories", {"text": told})
+
+
+_STORY: Final = listed_words("story")
 
 
 def home(c: TalkContext, _: AskedLine) -> Answer:

@@ -67,10 +67,12 @@ def _seen_near(c: TalkContext) -> Answer | None:
     return informed("news_person", "whereabouts: who is around", facts)
 
 
-def source(c: TalkContext, __: AskedLine) -> Answer:
+def source(c: TalkContext, asked: AskedLine) -> Answer:
     """Who told you that."""
     cited = c.speaker.cited[-1] if c.speaker.cited else None
     memory = next((one for one in c.speaker.memories if one.no == cited), None)
+    if memory is None and _TELLING.isdisjoint(words_of(asked.text)):
+        return no_more(asked.text)
     if memory is None:
         return informed("source_common", "the talk so far: no memory was brought up")
     if memory.trace is not None and memory.trace.chain:
@@ -84,6 +86,9 @@ def source(c: TalkContext, __: AskedLine) -> Answer:
     if memory.source == "told":
         return informed("source_you" if memory.about == c.turn.by else "source_somebody", "memory: told")
     return informed("source_seen" if memory.source == "witnessed" else "source_thought", f"memory: {memory.source}")
+
+
+_TELLING: Final = listed_words("says") | {"heard", "hear", "know", "knows", "source", "sure"}
 
 
 def time(c: TalkContext, _: AskedLine) -> Answer:
@@ -184,7 +189,9 @@ def no_more(text: str) -> Answer:
     return Answer("wonder", line=line, missing=text, because="nothing more is known of it")
 
 
-_ASKED: Final = {kind: listed_words(f"ask_{kind}") for kind in ("much", "when", "where", "why", "who", "end", "how", "what")}
+_ASKED: Final = {
+    kind: listed_words(f"ask_{kind}") for kind in ("much", "when", "where", "why", "who", "end", "how", "what")
+}
 """The words that tell what a question for more asks for; the first that fits counts."""
 
 

@@ -115,6 +115,12 @@ class TalkContext(Struct, frozen=True, gc=False):
         """Where somebody is now."""
         return whereabouts(self.world, npc, self.turn.now_s, self.speaker.minute)
 
+    @property
+    def is_police(self) -> bool:
+        """Whether the speaker is one of the police."""
+        own = self.world.factions.get(self.speaker.faction or "")
+        return own is not None and own.kind == "police"
+
     def holder(self, district: str) -> FactionSheet | None:
         """The faction whose ground a district is."""
         return next((one for one in self.world.factions.values() if district in one.territories), None)

@@ -17,6 +17,8 @@ from msgspec import Struct
 from ganggpt.domain.language.spoken_of import What
 from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.thesaurus import groups_of
+from ganggpt.domain.language.word_lists import listed_words
+from ganggpt.domain.language.words import stem
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.pointing import is_pointing
@@ -32,6 +34,13 @@ STATEMENT_FROM: Final = 8.5
 _LETTERS_MIN: Final = 4
 _BEFORE: Final = 0.6
 _SHORT: Final = 3
+_COVERS_FROM: Final = 0.35
+"""Share of the weight of a question's words that a text must have to answer it."""
+_QUESTION_WORDS: Final = frozenset(
+    stem(word)
+    for kind in ("who", "where", "when", "why", "what", "how", "much")
+    for word in listed_words(f"ask_{kind}")
+)
 _POINTED: Final[tuple[What, ...]] = ("npc", "district", "faction")
 
 
@@ -58,6 +67,7 @@ class _Texts:
                 self.by_stem.setdefault(stem, []).append(one)
         every = [*self.public, *(one for texts in self.own.values() for one in texts)]
         counts = Counter(stem for one in every for stem in one.stems)
+        self.unknown = math.log(len(every) or 1)
         self.weights: Mapping[str, float] = {stem: math.log(len(every) / count) for stem, count in counts.items()}
 
 
@@ -102,7 +112,7 @@ def _name_of(world: World, id_: str) -> str:
 @lru_cache(maxsize=4096)
 def _stems(text: str) -> frozenset[str]:
     """The stems of the telling words of a text, and the concepts they stand for: mum and mother have one in common."""
-    stems = [stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN]
+    stems = [stem for stem in topics_of(text) if len(stem) >= _LETTERS_MIN and stem not in _QUESTION_WORDS]
     groups = (group for stem in topics_of(text) for group in groups_of(stem)[:1])
     return frozenset((*stems, *(f"~{group.name}" for group in groups)))
 
@@ -126,18 +136,22 @@ def own_text(c: TalkContext, line: str, least: float, *, public: bool = True) ->
     texts = _texts(c.world)
     asked = _stems(line)
     before: frozenset[str] = frozenset()
-    if c.speaker.exchanges and len(asked) <= _SHORT and any(is_pointing(line, what) for what in _POINTED):
+    is_known = all(stem in texts.weights for stem in asked)
+    if c.speaker.exchanges and is_known and len(asked) <= _SHORT and any(is_pointing(line, what) for what in _POINTED):
         last = c.speaker.exchanges[-1]
         before = _stems(f"{last.heard} {last.said}") - asked
     if not asked and not before:
         return None
+    # A word that no text has is what is asked for, and nobody speaks of it.
+    whole = sum(texts.weights.get(stem, texts.unknown) for stem in asked if not stem.startswith("~"))
     own = texts.own.get(c.speaker.id) or tuple(_of_life(c.world, c.speaker.life))
     near = [one for stem in asked for one in texts.by_stem.get(stem, ())] if public else []
     for some, from_ in ((own, least), (dict.fromkeys(near), max(least, PUBLIC_FROM))):
         found = [
             (weight, one)
             for one in some
-            if one.standing <= c.speaker.standing and (weight := _weight(texts, one, asked, before)) >= from_
+            if one.standing <= c.speaker.standing
+            and (weight := _weight(texts, one, asked, before)) >= max(from_, _COVERS_FROM * whole)
         ]
         found.sort(key=lambda pair: -pair[0])
         fresh = next((one for _, one in found if not c.is_said(one.text)), None)

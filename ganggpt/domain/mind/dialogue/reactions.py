@@ -10,14 +10,17 @@ from msgspec.structs import replace
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.person import said_back
 from ganggpt.domain.language.questions import Topic
+from ganggpt.domain.language.speech_acts import hear
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.mind.background import TIE_FROM
 from ganggpt.domain.mind.dialogue import about_town, trade
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
+from ganggpt.domain.mind.dialogue.pointing import is_addressed
 from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel
+from ganggpt.domain.mind.transcript import Exchange
 
 _GLAD, _NEW_HERE, _REPORT, _CRIMES, _SOMEBODY = map(
     listed_words, ("joined", "new_here", "report", "crimes", "somebody")
@@ -38,8 +41,7 @@ _THREAT_FROM: Final = 0.6
 
 def confess(c: TalkContext, _: AskedLine) -> Answer:
     """A confession: it may be used one day, unless the speaker is a friend."""
-    own = c.world.factions.get(c.speaker.faction or "")
-    if own is not None and own.kind == "police":
+    if c.is_police:
         return Answer("confided", line="confided_police", because="sheet: the police")
     line = "confided_friend" if c.speaker.standing >= _TRUSTS_FROM else "confided_noted"
     return Answer("confided", line=line, because=f"standing {c.speaker.standing:.0f}")
@@ -107,11 +109,9 @@ def complain(c: TalkContext, asked: AskedLine) -> Answer:
         return Answer("console", because="heard as grief")
     if not words.isdisjoint(_REPORT):
         return reported(c)
-    need = next((goods for listed, goods in _NEEDS if not words.isdisjoint(listed)), None)
-    if need is not None:
-        helped = _helped(c, asked, need)
-        if helped is not None:
-            return helped
+    helped = _in_want(c, asked)
+    if helped is not None:
+        return helped
     back = said_back(asked.text)
     if back is not None:
         return Answer("console", line="complained_back", facts={"back": back}, because="heard as a complaint")
@@ -119,6 +119,9 @@ def complain(c: TalkContext, asked: AskedLine) -> Answer:
 
 
 _GRIEF: Final = listed_words("grief")
+_VEHICLE, _BROKEN_DOWN = map(listed_words, ("vehicle", "broken_down"))
+_MENDS: Final = frozenset(("mechanic", "tuner"))
+"""Trades that repair what drives."""
 _NEEDS: Final = (
     (listed_words("hungry"), "food"),
     (listed_words("thirsty"), "drink"),
@@ -127,6 +130,14 @@ _NEEDS: Final = (
 """Words of a need, and what helps."""
 _FEEDS: Final = frozenset(("cook", "diner", "matriarch", "nun", "barkeep", "bartender"))
 """Trades that feed people."""
+
+
+def _in_want(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What helps who is hungry, thirsty or broke, or whose car is; None where nothing of it is said, or nothing
+    helps."""
+    words = {folded(word) for word in words_of(asked.text)}
+    need = next((goods for listed, goods in _NEEDS if not words.isdisjoint(listed)), None)
+    return _broken_down(c, asked) or (_helped(c, asked, need) if need is not None else None)
 
 
 def _helped(c: TalkContext, asked: AskedLine, need: str) -> Answer | None:
@@ -143,6 +154,20 @@ def _helped(c: TalkContext, asked: AskedLine, need: str) -> Answer | None:
         facts = {"ware": trade.name_of(c, mine), "price": trade.dollars(mine.price)}
         return Answer("trade", line="hungry_ware", facts=facts, because="life: wares")
     return trade.shop(c, wanted)
+
+
+def _broken_down(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What helps where something that drives does not any more: the speaker's own repairs, else who does them."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if words.isdisjoint(_VEHICLE) or words.isdisjoint(_BROKEN_DOWN):
+        return None
+    if _MENDS.isdisjoint(words_of(c.speaker.role)):
+        return trade.shop(c, replace(asked, text="repairs", named=()))
+    mine = trade.ware_of(c, asked, is_talk=False) or next(iter(c.speaker.life.wares), None)
+    if mine is None:
+        return None
+    facts = {"ware": trade.name_of(c, mine), "price": trade.dollars(mine.price)}
+    return Answer("trade", line="mend_ware", facts=facts, because="life: wares")
 
 
 def plan(c: TalkContext, asked: AskedLine) -> Answer:
@@ -206,7 +231,7 @@ def silence(_: TalkContext, __: AskedLine) -> Answer:
 def tell(c: TalkContext, asked: AskedLine) -> Answer:
     """A plain statement: about somebody known it is answered with what is thought of them, else it is said back."""
     words = {folded(word) for word in words_of(asked.text)}
-    felt = _felt(c, asked, words) or _about_named(c, asked)
+    felt = _in_want(c, asked) or _felt(c, asked, words) or _about_named(c, asked)
     if felt is not None:
         return felt
     fact = next((one.attribute for one in facts_of(asked.text) if ME in one.subject), "")
@@ -235,9 +260,45 @@ def _felt(c: TalkContext, asked: AskedLine, words: set[str]) -> Answer | None:
 
 def reported(c: TalkContext) -> Answer:
     """Somebody reports a crime: to the police, or to somebody who is not."""
-    own = c.world.factions.get(c.speaker.faction or "")
-    is_police = own is not None and own.kind == "police"
-    return Answer("answer", line="report_police" if is_police else "report", because="heard as a report")
+    return Answer("answer", line="report_police" if c.is_police else "report", because="heard as a report")
+
+
+def goes_on(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """What an officer says to who reported a crime a moment ago and tells on, and a doctor to who lies on the table.
+    None where nothing of it is under way."""
+    lately = c.speaker.exchanges[-_SERVICE_LINES:]
+    if c.is_police and any(map(_is_report, lately)):
+        more, after = "report_more", "report_next"
+    elif "doctor" in c.speaker.role and any(map(_is_hurt, lately)):
+        if asked.topic in ("me_owe", "price") and c.speaker.life.wares:
+            return trade.price(c, replace(asked, text=c.speaker.life.wares[0].name.partition(",")[0]))
+        more, after = "treat_more", "treat_next"
+    else:
+        return None
+    why = "the talk so far: what the speaker is doing for the player"
+    if asked.is_question and asked.topic in _OF_SERVICE and not is_addressed(asked.text):
+        return Answer("inform", line=after, because=why)
+    is_told = asked.topic in _TELLS_ON or not asked.is_sure
+    if asked.is_question or not is_told or len(words_of(asked.text)) < _FEW:
+        return None
+    return Answer("answer", line=more, because=why)
+
+
+def _is_report(exchange: Exchange) -> bool:
+    words = {folded(word) for word in words_of(exchange.heard)}
+    return not words.isdisjoint(_REPORT) or hear(exchange.heard).does("report_crime")
+
+
+def _is_hurt(exchange: Exchange) -> bool:
+    return not _HURT.isdisjoint(folded(word) for word in words_of(exchange.heard))
+
+
+_SERVICE_LINES: Final = 4
+"""Lines for which a report or a treatment goes on."""
+_OF_SERVICE: Final[frozenset[Topic]] = frozenset(
+    ("news", "event", "more", "work_when", "work_what", "work_hard", "distance", "hours", "danger", "self_why_mood")
+)
+_TELLS_ON: Final[frozenset[Topic]] = frozenset(("tell", "complain", "boast", "plan", "refuse", "nonsense"))
 
 
 def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:

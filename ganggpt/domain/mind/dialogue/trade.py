@@ -63,14 +63,22 @@ def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
     wanted = _wanted(asked)
     if not mine:
         return shop(c, asked) if wanted else informed("no_wares", "life: sells nothing", {"role_a": c.speaker.role})
-    found = ware_of(c, asked, is_talk=False)
+    found = offered(c, asked)
     if found is not None:
-        facts = {"ware": name_of(c, found), "price": dollars(found.price)}
-        return Answer("trade", line="have_ware", facts=facts, because="life: wares")
+        return found
     if wanted and not wanted <= _FOODLIKE:
         return _have_not(c, wanted)
     facts = {"wares": listed(wares_in_words(c, _within(asked, mine)[:_TOLD_MAX]))}
     return Answer("trade", line="tell_wares", facts=facts, then=(Sequel("ask_ware"),), because="life: wares")
+
+
+def offered(c: TalkContext, asked: AskedLine) -> Answer | None:
+    """The ware of the speaker's that a sentence calls, with its price; None where it calls none."""
+    found = ware_of(c, asked, is_talk=False)
+    if found is None:
+        return None
+    facts = {"ware": name_of(c, found), "price": dollars(found.price)}
+    return Answer("trade", line="have_ware", facts=facts, because="life: wares")
 
 
 def _within(asked: AskedLine, mine: Sequence[Ware]) -> Sequence[Ware]:
@@ -184,7 +192,13 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     rounds = _haggled(c, found) + 1
     offered = _offer(asked.text, found)
     asks, named = _asking_price(c, found, rounds), current_price(c, found)
-    facts = {"ware": name_of(c, found), "price": dollars(asks), "ask": dollars(asks), "offer": dollars(offered or 0)}
+    count = count_in(asked.text)
+    facts = {
+        "ware": name_of(c, found),
+        "price": dollars(asks * count),
+        "ask": dollars(asks * count),
+        "offer": dollars((offered or 0) * count),
+    }
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
     if offered is not None and offered >= found.price and "?" in asked.text:
         # "Almost five grand? I could buy a car for that": a price said back is no offer.
@@ -192,8 +206,9 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     if offered is None and _is_protest(asked):
         return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
     if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
+        taken = dollars(min(offered, named) * count)
         # Nobody pays more than was asked, and a price that is taken does not fall any more.
-        return Answer("trade", line="haggle_deal", facts={**facts, "price": dollars(min(offered, named))}, because=why)
+        return Answer("trade", line="haggle_deal", facts={**facts, "price": taken}, because=why)
     if rounds >= ROUNDS_MAX:
         line = "haggle_last"
     elif asks >= found.price:
@@ -211,12 +226,11 @@ def _is_protest(asked: AskedLine) -> bool:
 
 def _haggle_for_nothing(c: TalkContext) -> Answer:
     """Money is spoken of, and not for what."""
-    own = c.world.factions.get(c.speaker.faction or "")
     if c.speaker.job is not None:
         return job_haggle(c)
     if c.speaker.life.wares:
         return Answer("trade", line="haggle_which", because="life: wares; none was spoken of")
-    line = "bribe_police" if own is not None and own.kind == "police" else "bribe"
+    line = "bribe_police" if c.is_police else "bribe"
     return Answer("inform", line=line, because="life: sells nothing")
 
 
@@ -255,10 +269,9 @@ def shop(c: TalkContext, asked: AskedLine) -> Answer | None:
     wanted = _wanted(asked)
     if not wanted:
         return None
-    own = ware_of(c, asked, is_talk=False)
+    own = offered(c, asked)
     if own is not None:
-        facts = {"ware": name_of(c, own), "price": dollars(own.price)}
-        return Answer("trade", line="have_ware", facts=facts, because="life: wares")
+        return own
     found = seller_of(c, wanted)
     if found is None:
         return None
@@ -399,7 +412,11 @@ def _haggled(c: TalkContext, ware: Ware) -> int:
     rounds = 0
     for place, exchange in enumerate(c.speaker.exchanges):
         for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
-            if one.topic == "wares" or _is_selling(one) or _called_in(one.text, c.speaker.life.wares) not in (None, ware):
+            if (
+                one.topic == "wares"
+                or _is_selling(one)
+                or _called_in(one.text, c.speaker.life.wares) not in (None, ware)
+            ):
                 rounds = 0
             elif one.topic == "haggle":
                 rounds += 1
@@ -419,9 +436,9 @@ def _agreed(c: TalkContext) -> int | None:
 
 
 def _offer(text: str, ware: Ware) -> float | None:
-    """How much a player offers for one."""
-    share = share_in(text)
-    return ware.price * share if share is not None else amount_in(text)
+    """How much a player offers for one of several: "sixty for two"."""
+    share, amount = share_in(text), amount_in(text)
+    return ware.price * share if share is not None else None if amount is None else amount / count_in(text)
 
 
 def _is_insulting(offered: float | None, ware: Ware) -> bool:

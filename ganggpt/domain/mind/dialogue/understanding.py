@@ -284,6 +284,8 @@ def _narrowed(topic: Topic, text: str, found: Sequence[Named]) -> Topic:
     turned = next((to for is_so, to in _TURNS if is_so(topic, words, kinds)), None)
     if turned is not None:
         return turned
+    if topic == "silence" and len(spoken) > _SILENT_WORDS_MAX:
+        return "tell"
     if topic in _TOLD and spoken[:1] in (["i"], ["we"]) and not _CRIMES.isdisjoint(spoken[:4]):
         return "confess"
     is_of_both = topic == "talked_about" and ("i" in words or words.isdisjoint(_YOU))
@@ -297,18 +299,25 @@ def _wants_mending(topic: Topic, words: set[str], kinds: set[What]) -> bool:
     return not is_sale and not _MENDS.isdisjoint(words) and kinds.isdisjoint(("npc", "ware"))
 
 
+_SILENT_WORDS_MAX: Final = 3
+_BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
 _BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
 _Turns = Callable[[Topic, set[str], set[What]], bool]
 _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "person_where" and words.isdisjoint(_FINDS), "opinion_person"),
     (lambda topic, words, _: topic == "hello" and "how" in words, "self_feel"),
+    (lambda topic, words, _: topic in ("hello", "leave") and not words.isdisjoint(_BUSY), "self_feel"),
     (lambda topic, words, kinds: topic == "opinion_person" and _is_of_me(words, kinds), "me_trust"),
+    (lambda topic, words, kinds: topic == "advice" and "npc" in kinds and "about" in words, "opinion_person"),
     (lambda topic, _, kinds: topic == "self_likes" and "npc" in kinds, "opinion_person"),
     (lambda topic, words, _: topic == "opinion_other" and not words.isdisjoint(_HE), "opinion_person"),
     (lambda topic, words, _: topic in ("haggle", "buy") and {"pay", "back"} <= words, "plan"),
     (lambda _, words, __: {"what", "you", "charge"} <= words, "price"),
-    (lambda topic, words, _: topic not in _OF_A_SALE and {"you", "buy"} <= words and words.isdisjoint(_BOUGHT), "wares"),
+    (
+        lambda topic, words, _: topic not in _OF_A_SALE and {"you", "buy"} <= words and words.isdisjoint(_BOUGHT),
+        "wares",
+    ),
     (lambda _, words, kinds: "your" in words and "npc" not in kinds and not _CHARMS.isdisjoint(words), "flirt"),
     (_wants_mending, "shop"),
     (lambda topic, words, _: topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words), "self_family"),
