@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Final
 
 from ganggpt.domain.language.words import words_of
@@ -53,6 +54,17 @@ def count_in(text: str) -> int:
     if number is None:
         number = next((int(word) for word in words if word.isdigit() and 1 < int(word) <= _COUNT_MAX), 1)
     return number
+
+
+def bought_in(text: str) -> int:
+    """How many an offer is for: "sixty for two", "two for sixty"; 1 where it does not say."""
+    words = words_of(text)
+    beside = [word for one, word in pairwise(words) if one in _FOR]
+    beside += [word for word, one in pairwise(words) if one in _FOR]
+    return next((_COUNTS[word] for word in beside if word in _COUNTS), 1)
+
+
+_FOR: Final = frozenset(("for", "für", "por", "pour", "за"))
 
 
 def amount_in(text: str) -> float | None:

@@ -71,10 +71,10 @@ def source(c: TalkContext, asked: AskedLine) -> Answer:
     """Who told you that."""
     cited = c.speaker.cited[-1] if c.speaker.cited else None
     memory = next((one for one in c.speaker.memories if one.no == cited), None)
-    if memory is None and _TELLING.isdisjoint(words_of(asked.text)):
-        return no_more(asked.text)
     if memory is None:
-        return informed("source_common", "the talk so far: no memory was brought up")
+        is_asked = not _TELLING.isdisjoint(words_of(asked.text))
+        common = informed("source_common", "the talk so far: no memory was brought up")
+        return common if is_asked else no_more(asked.text)
     if memory.trace is not None and memory.trace.chain:
         kind, _, name = memory.trace.chain[-1].partition(":")
         teller = c.world.npcs.get(name) if kind == "npc" else None
@@ -173,7 +173,7 @@ def again(c: TalkContext, _: AskedLine) -> Answer:
 
 
 def more(c: TalkContext, asked: AskedLine) -> Answer | None:
-    """What of it, and then: what else the speaker has to say of it, else that nothing more is told, by what is asked."""
+    """What of it, and then: what else the speaker has to say of it, else that nothing more is told."""
     if not c.speaker.exchanges:
         return None
     own = own_text(c, asked.text, QUESTION_FROM, public=False)

@@ -18,7 +18,7 @@ from ganggpt.domain.language.spoken_of import What
 from ganggpt.domain.language.stop_words import topics_of
 from ganggpt.domain.language.thesaurus import groups_of
 from ganggpt.domain.language.word_lists import listed_words
-from ganggpt.domain.language.words import stem
+from ganggpt.domain.language.words import stem as stem_of
 from ganggpt.domain.lore import Life
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.pointing import is_pointing
@@ -37,7 +37,7 @@ _SHORT: Final = 3
 _COVERS_FROM: Final = 0.35
 """Share of the weight of a question's words that a text must have to answer it."""
 _QUESTION_WORDS: Final = frozenset(
-    stem(word)
+    stem_of(word)
     for kind in ("who", "where", "when", "why", "what", "how", "much")
     for word in listed_words(f"ask_{kind}")
 )

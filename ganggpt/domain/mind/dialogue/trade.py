@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from ganggpt.domain.language.amounts import amount_in, count_in, share_in
+from ganggpt.domain.language.amounts import amount_in, bought_in, count_in, share_in
 from ganggpt.domain.language.questions import Topic
 from ganggpt.domain.language.spoken_of import stems_of
 from ganggpt.domain.language.word_lists import listed_words
@@ -192,7 +192,7 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     rounds = _haggled(c, found) + 1
     offered = _offer(asked.text, found)
     asks, named = _asking_price(c, found, rounds), current_price(c, found)
-    count = count_in(asked.text)
+    count = bought_in(asked.text)
     facts = {
         "ware": name_of(c, found),
         "price": dollars(asks * count),
@@ -438,7 +438,7 @@ def _agreed(c: TalkContext) -> int | None:
 def _offer(text: str, ware: Ware) -> float | None:
     """How much a player offers for one of several: "sixty for two"."""
     share, amount = share_in(text), amount_in(text)
-    return ware.price * share if share is not None else None if amount is None else amount / count_in(text)
+    return ware.price * share if share is not None else None if amount is None else amount / bought_in(text)
 
 
 def _is_insulting(offered: float | None, ware: Ware) -> bool:
