@@ -19,7 +19,7 @@ _CHANNEL: Final = re.compile(
 _MARK: Final = re.compile(
     r"<\|channel\|>\s*final|<\|(?:start|end|message|return|channel|im_start|im_end)\|>(?:assistant\b)?"
 )
-_UNFINISHED: Final = re.compile(r"[<\[][/|]?[a-z_|]{0,16}\Z", re.IGNORECASE)
+_UNFINISHED: Final = re.compile(r"(?:[<\[][/|]?[a-z_|]{0,16})+\Z", re.IGNORECASE)
 _BOM: Final = "\ufeff"
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
@@ -101,6 +101,7 @@ _TAGS = st.sampled_from(["<think>", "</think>", "[THINK]", "[/THINK]", "<", "[",
 
 
 @given(st.lists(st.one_of(st.text(max_size=20), _TAGS), max_size=6).map("".join), st.integers(0, 120))
+@example("<<<THINK>", 11)
 def test_the_spoken_field_grows_and_never_changes(said: str, cut: int) -> None:
     raw = Turn.model_construct(say=said, mood=1).model_dump_json()
     whole, _ = spoken_so_far(raw)

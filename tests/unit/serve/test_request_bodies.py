@@ -47,7 +47,9 @@ class Trickle(asyncio.Protocol):
         async with asyncio.timeout(30):
             while not self._closed.done():
                 await asyncio.wait({self._closed}, timeout=self._every_s)
-                transport.write(self._part)
+                # What is sent after the answer could have it thrown away unread, with a connection that was reset.
+                if not self._said:
+                    transport.write(self._part)
         top, _, body = bytes(self._said).partition(b"\r\n\r\n")
         return int(top.split()[1]), json.loads(body)
 
