@@ -80,6 +80,15 @@ _OPENS: Final = 0.5
 _OPENS_ANSWER: Final = 0.1
 """How often an utterance begins with an opening of the voice: an answer to a question less often."""
 _TAIL: Final = 0.12
+_SAYS_YES_OR_NO: Final = frozenset(
+    (
+        *("Yes!", "Yes.", "Yep.", "Yeah.", "Sure.", "Bet.", "True.", "Facts.", "Correct.", "Incorrect.", "Granted."),
+        *("Approved.", "Denied.", "Negative.", "No.", "Nah.", "No, no.", "Yes, yes.", "Certainly.", "Of course."),
+        *("But yes.", "Sure thing!", "No doubt.", "Mm, no.", "Darling, no.", "Naturally.", "Yeah, yeah.", "Mm-hm."),
+        *("Indeed.", "Is that so?", "What.", "Okay.", "Great!", "Great.", "Good.", "Lovely.", "Straight up."),
+    )
+)
+"""Openings that say yes or no, or that what was said is good."""
 _INTERJECTION_WORDS_MAX: Final = 2
 _BLANKS: Final = re.compile(r" {2,}")
 
@@ -197,7 +206,9 @@ def _common_lines(brief: Brief, texts: Tongue, tone: str) -> Sequence[str]:
 def _openings(brief: Brief, texts: Tongue, voice: Toned, tone: str) -> Sequence[str]:
     if brief.act in texts.hails:
         return texts.hails[brief.act][tone]
-    return voice.get("open", {}).get(tone, ())
+    every = voice.get("open", {}).get(tone, ())
+    # Before an answer they would be one: "Is he going to die?" "Yep. …"
+    return [one for one in every if one not in _SAYS_YES_OR_NO] if brief.line else every
 
 
 def _you(voice: Toned, tone: str) -> Sequence[str]:

@@ -48,11 +48,14 @@ def share_in(text: str) -> float | None:
 
 
 def count_in(text: str) -> int:
-    """How many a text speaks of: 1 where it does not say, or says more than anybody carries."""
+    """How many a text speaks of: 1 where it does not say, or says more than anybody carries. What stands before "for"
+    is an amount: "here's five for the pie"."""
     words = words_of(text)
-    number = next((_COUNTS[word] for word in words if word in _COUNTS), None)
+    after = [*words[1:], ""]
+    numbers = [word for word, one in zip(words, after, strict=True) if one not in _FOR]
+    number = next((_COUNTS[word] for word in numbers if word in _COUNTS), None)
     if number is None:
-        number = next((int(word) for word in words if word.isdigit() and 1 < int(word) <= _COUNT_MAX), 1)
+        number = next((int(word) for word in numbers if word.isdigit() and 1 < int(word) <= _COUNT_MAX), 1)
     return number
 
 

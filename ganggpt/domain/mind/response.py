@@ -233,9 +233,7 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
         return _with_memory(told, found, c)
     guessed = None
     if not (found.is_sure or asks_memory):
-        guessed = trade.offered(c, asked) or _from_own_texts(
-            c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM
-        )
+        guessed = _from_own_texts(c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM)
         if guessed is None and asked.confidence >= _GUESSED_FROM:
             guessed = _queried(c, asked)
     if guessed is not None:

@@ -51,13 +51,16 @@ def named(world: World, target: str) -> str:
 
 
 def objectives_text(world: World, objectives: Iterable[ObjectiveSheet]) -> str:
-    """The objectives as a description: one sentence, in their order."""
-    parts = []
+    """The objectives as a description: one sentence, in their order. A thing is named once."""
+    parts: list[str] = []
+    last = ""
     for objective in objectives:
         place = world.districts.get(objective.district or "")
+        is_again = objective.target == last and objective.target in things_of(world)
         phrase = _PHRASES[objective.verb].format(
-            target=named(world, objective.target), place="town" if place is None else place.name
+            target="it" if is_again else named(world, objective.target), place="town" if place is None else place.name
         )
+        last = objective.target
         parts.append(phrase + (f" ({objective.count} times)" if objective.count > 1 else ""))
     text = ", then ".join(parts) + "."
     return clipped(text[:1].upper() + text[1:], DESCRIPTION_MAX)

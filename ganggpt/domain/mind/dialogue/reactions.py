@@ -276,12 +276,11 @@ def goes_on(c: TalkContext, asked: AskedLine) -> Answer | None:
     else:
         return None
     why = "the talk so far: what the speaker is doing for the player"
-    if asked.is_question and asked.topic in _OF_SERVICE and not is_addressed(asked.text):
-        return Answer("inform", line=after, because=why)
+    if asked.is_question:
+        is_of_it = asked.topic in _OF_SERVICE or (not asked.is_sure and not is_addressed(asked.text))
+        return Answer("inform", line=after, because=why) if is_of_it else None
     is_told = asked.topic in _TELLS_ON or not asked.is_sure
-    if asked.is_question or not is_told or len(words_of(asked.text)) < _FEW:
-        return None
-    return Answer("answer", line=more, because=why)
+    return Answer("answer", line=more, because=why) if is_told and len(words_of(asked.text)) >= _FEW else None
 
 
 def _is_report(exchange: Exchange) -> bool:
@@ -296,9 +295,14 @@ def _is_hurt(exchange: Exchange) -> bool:
 _SERVICE_LINES: Final = 4
 """Lines for which a report or a treatment goes on."""
 _OF_SERVICE: Final[frozenset[Topic]] = frozenset(
-    ("news", "event", "more", "work_when", "work_what", "work_hard", "distance", "hours", "danger", "self_why_mood")
+    (
+        *("news", "event", "more", "work_when", "work_what", "work_hard", "distance", "hours", "danger"),
+        *("self_why_mood", "advice", "help"),
+    )
 )
-_TELLS_ON: Final[frozenset[Topic]] = frozenset(("tell", "complain", "boast", "plan", "refuse", "nonsense"))
+_TELLS_ON: Final[frozenset[Topic]] = frozenset(
+    ("tell", "complain", "boast", "plan", "refuse", "nonsense", "help", "order")
+)
 
 
 def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -138,7 +138,7 @@ def goes_on_selling(c: TalkContext) -> bool:
         for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
             if _is_selling(one):
                 return True
-            if _called_in(one.text, c.speaker.life.wares) is not None:
+            if one.topic in ("wares", "price") and _called_in(one.text, c.speaker.life.wares) is not None:
                 return False
     return False
 
@@ -152,7 +152,7 @@ def _buying(c: TalkContext, asked: AskedLine) -> Answer:
     for the game to say, words move nothing."""
     if not _deals(c):
         return informed("not_buying", "sheet: role", {"role": c.speaker.role})
-    named, offered = amount_in(asked.text), _agreed(c) if goes_on_selling(c) else None
+    named, offered = amount_in(c.text), _agreed(c) if goes_on_selling(c) else None
     why = f"sheet: role; standing {c.speaker.standing:.0f}"
     if offered is None:
         if named is None:
@@ -161,6 +161,7 @@ def _buying(c: TalkContext, asked: AskedLine) -> Answer:
         return Answer("trade", line="buying_offer", facts={"price": dollars(max(1, named * share))}, because=why)
     is_more = not _MORE.isdisjoint(map(folded, words_of(asked.text)))
     is_taken = asked.topic in ("agree", "buy") and not is_more if named is None else named <= offered
+    is_taken = is_taken and not ("?" in c.text and named == offered)
     if is_taken:
         return Answer("trade", line="bought", facts={"price": dollars(min(offered, named or offered))}, because=why)
     is_raised = any("$" in one.said for one in c.speaker.exchanges[-_SELLING_LINES:-1])
