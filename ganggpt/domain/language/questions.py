@@ -27,7 +27,7 @@ Topic = Literal[
     "wares", "price", "haggle", "buy",
     "work", "work_what", "work_where", "work_pay", "work_hard", "work_who", "work_when", "work_again",
     "me_known", "me_did", "me_said", "me_owe", "me_promised", "me_trust", "talked_about", "again", "why", "really",
-    "news", "source", "time", "weather", "advice", "help", "politics", "joke", "event", "more",
+    "news", "source", "time", "weather", "advice", "help", "politics", "joke", "event", "more", "accuse",
     "order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave", "hello",
     "thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell",
 ]  # fmt: skip

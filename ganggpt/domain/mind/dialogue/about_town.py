@@ -107,7 +107,10 @@ def weather(c: TalkContext, _: AskedLine) -> Answer:
 
 
 def advice(c: TalkContext, _: AskedLine) -> Answer:
-    """What should I do here."""
+    """What should I do: of what weighs on the player, where they spoke of it, else in this place."""
+    before = topics_before(c.speaker.exchanges[-_GRAVE_LINES:], c.world)
+    if any(one.topic in _GRAVE for one in before):
+        return informed("advice_self", "the talk so far: something grave")
     here = c.here
     knows = c.fresh(tuple(c.speaker.life.knows.values()))
     if knows is not None:
@@ -119,9 +122,17 @@ def advice(c: TalkContext, _: AskedLine) -> Answer:
     return informed("advice_plain", "nothing left to tell")
 
 
+_GRAVE: Final = frozenset(("confess", "complain"))
+_GRAVE_LINES: Final = 4
+CLERGY: Final = frozenset(("chaplain", "nun", "priest", "preacher"))
+_PRAY: Final = listed_words("pray")
+
+
 def help_(c: TalkContext, asked: AskedLine) -> Answer:
     """Can you help me."""
     words = asked.text.lower()
+    if not CLERGY.isdisjoint(words_of(c.speaker.role)) and not _PRAY.isdisjoint(map(folded, words_of(words))):
+        return informed("prays", "sheet: role")
     if any(word in words for word in _LOAN):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
     if not _HURT.isdisjoint(words_of(asked.text)):

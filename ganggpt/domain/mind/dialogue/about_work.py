@@ -18,6 +18,10 @@ _PLAIN: Final = 0.9
 _WANTS: Final = listed_words("wants")
 _OF_JOBS: Final = listed_words("of_jobs")
 _US: Final = listed_words("i") | listed_words("you") | listed_words("mine")
+_DETAILS: Final = frozenset(("work_what", "work_where"))
+_LATELY: Final = 4
+_TOLD_ENOUGH: Final = 2
+"""Times the whole of a job was told lately, after which no detail is left."""
 WORK_LINES: Final = {
     "work_what": "tell_work",
     "work_where": "tell_work_where",
@@ -81,6 +85,9 @@ def about_job(c: TalkContext, asked: AskedLine) -> Answer | None:
         "hardness": hardness if job.difficulty else "",
         "payer": job.payer or c.speaker.name,
     }
+    told = sum(facts["reward"] in one.said for one in c.speaker.exchanges[-_LATELY:])
+    if asked.topic in _DETAILS and told >= _TOLD_ENOUGH:
+        return informed("work_enough", "the offer: it says no more")
     line = WORK_LINES[asked.topic]
     if (asked.topic == "work_where" and not job.places) or (asked.topic == "work_when" and not job.minutes):
         line = "tell_work"

@@ -43,7 +43,8 @@ def confess(c: TalkContext, _: AskedLine) -> Answer:
     """A confession: it may be used one day, unless the speaker is a friend."""
     if c.is_police:
         return Answer("confided", line="confided_police", because="sheet: the police")
-    line = "confided_friend" if c.speaker.standing >= _TRUSTS_FROM else "confided_noted"
+    is_kept = c.speaker.standing >= _TRUSTS_FROM or not about_town.CLERGY.isdisjoint(words_of(c.speaker.role))
+    line = "confided_friend" if is_kept else "confided_noted"
     return Answer("confided", line=line, because=f"standing {c.speaker.standing:.0f}")
 
 
@@ -335,7 +336,13 @@ def _asked_on(c: TalkContext, _: AskedLine) -> tuple[Sequel, ...]:
     return (Sequel("ask_on"),) if not is_asking and c.turn.dice.chance(0.5) else ()
 
 
+def accuse(_: TalkContext, __: AskedLine) -> Answer:
+    """Somebody says that the speaker did something: it is neither owned to nor explained."""
+    return Answer("answer", line="accused", because="heard as an accusation")
+
+
 REACTIONS: Final[Mapping[Topic, Callable[[TalkContext, AskedLine], Answer | None]]] = {
+    "accuse": accuse,
     "confess": confess,
     "threat_other": threat_other,
     "order": order,

@@ -184,16 +184,24 @@ _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"
 
 
 def haggle(c: TalkContext, asked: AskedLine) -> Answer:
-    """Too much; I give you fifty. Each round comes down a step towards the lowest price, friends get it at once."""
+    """Too much; I give you fifty; I pay the rest later."""
     if _is_selling(asked) or goes_on_selling(c):
         return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
         return _haggle_for_nothing(c)
+    if len(_CREDIT.intersection(map(folded, words_of(asked.text)))) > 1:
+        return Answer("trade", line="no_credit", because="rules: words move no money")
+    return _round(c, asked, found)
+
+
+def _round(c: TalkContext, asked: AskedLine, found: Ware) -> Answer:
+    """One round of a haggle: it comes down a step towards the lowest price, friends get it at once."""
     rounds = _haggled(c, found) + 1
     offered = _offer(asked.text, found)
     asks, named = _asking_price(c, found, rounds), current_price(c, found)
     count = bought_in(asked.text)
+    as_named = {"ware": name_of(c, found), "price": dollars(named * count), "ask": dollars(named * count)}
     facts = {
         "ware": name_of(c, found),
         "price": dollars(asks * count),
@@ -203,9 +211,9 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     why = f"life: wares, {dollars(found.price)} down to {dollars(found.least)}, round {rounds} of {ROUNDS_MAX}"
     if offered is not None and offered >= found.price and "?" in asked.text:
         # "Almost five grand? I could buy a car for that": a price said back is no offer.
-        return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
+        return Answer("trade", line="haggle_no", facts=as_named, because=f"{why}; no offer")
     if offered is None and _is_protest(asked):
-        return Answer("trade", line="haggle_no", facts=facts, because=f"{why}; no offer")
+        return Answer("trade", line="haggle_no", facts=as_named, because=f"{why}; no offer")
     if offered is not None and (offered >= asks or (offered >= found.least and rounds >= 2)):
         taken = dollars(min(offered, named) * count)
         # Nobody pays more than was asked, and a price that is taken does not fall any more.
@@ -258,8 +266,9 @@ def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
     if _is_protest(asked):
         facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found))}
         return Answer("trade", line="tell_price", facts=facts, because="life: wares")
-    count = count_in(asked.text)
-    facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found) * count), "count": str(count)}
+    count, agreed = count_in(asked.text), _agreed(c)
+    takes = agreed if agreed is not None and asked.topic == "agree" else current_price(c, found) * count
+    facts = {"ware": name_of(c, found), "price": dollars(takes), "count": str(count)}
     return Answer("trade", line="sold", facts=facts, because="life: wares")
 
 
@@ -369,7 +378,10 @@ def ware_of(c: TalkContext, asked: AskedLine, *, is_talk: bool = True) -> Ware |
 def _called_in(text: str, mine: Sequence[Ware]) -> Ware | None:
     """The ware that most words of a text call; of several the first one."""
     words = frozenset(map(stem, map(folded, words_of(text)))) - _NO_WARE
-    best = max(mine, key=lambda one: (len(words & _called(one)), -mine.index(one)), default=None)
+    # What it is counts more than what is further said of it: "two jars of the apple".
+    best = max(
+        mine, key=lambda one: (len(words & _called(one)) + len(words & _head(one.name)), -mine.index(one)), default=None
+    )
     return best if best is not None and words & _called(best) else None
 
 
@@ -455,9 +467,13 @@ def _wanted(asked: AskedLine) -> frozenset[str]:
     return words & _GOODS
 
 
-_SAME: Final = {stem(word): stem(to) for word, to in (("fix", "repairs"), ("fixed", "repairs"), ("mend", "repairs"))}
+_SAME: Final = {
+    stem(word): stem(to)
+    for word, to in (("fix", "repairs"), ("fixed", "repairs"), ("mend", "repairs"), ("eat", "food"))
+}
 _FOODLIKE: Final = frozenset(map(stem, listed_words("foodlike")))
 _OF_MONEY: Final = listed_words("of_money")
+_CREDIT: Final = listed_words("credit")
 _CHEAP, _NOTS, _HAGGLES, _UNDER, _HEALS = map(listed_words, ("cheap", "nots", "haggles", "under", "heals"))
 _GOODS: Final = frozenset(map(stem, listed_words("goods")))
 

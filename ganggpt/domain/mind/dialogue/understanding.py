@@ -114,6 +114,7 @@ _ASKS_NOTHING: Final[frozenset[Topic]] = frozenset(
     (
         *("order", "confess", "threat_other", "flirt", "boast", "complain", "plan", "agree", "refuse", "leave"),
         *("hello", "thanks", "sorry", "praise", "insult", "threat", "nonsense", "silence", "tell", "haggle", "buy"),
+        "accuse",
     )
 )
 _QUESTIONS: Final[frozenset[Topic]] = frozenset(TOPICS) - _ASKS_NOTHING
@@ -300,6 +301,7 @@ def _wants_mending(topic: Topic, words: set[str], kinds: set[What]) -> bool:
 
 
 _SILENT_WORDS_MAX: Final = 3
+_EATS: Final = frozenset(("eat", "drink", "menu"))
 _BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
 _BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
@@ -309,6 +311,7 @@ _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "hello" and "how" in words, "self_feel"),
     (lambda topic, words, _: topic in ("hello", "leave") and not words.isdisjoint(_BUSY), "self_feel"),
     (lambda topic, words, kinds: topic == "opinion_person" and _is_of_me(words, kinds), "me_trust"),
+    (lambda topic, words, _: topic == "sights" and not words.isdisjoint(_EATS), "wares"),
     (lambda topic, words, kinds: topic == "advice" and "npc" in kinds and "about" in words, "opinion_person"),
     (lambda topic, _, kinds: topic == "self_likes" and "npc" in kinds, "opinion_person"),
     (lambda topic, words, _: topic == "opinion_other" and not words.isdisjoint(_HE), "opinion_person"),
