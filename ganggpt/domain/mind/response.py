@@ -69,7 +69,11 @@ _OF_THE_LISTENER: Final = frozenset({"ask_mood", "ask_self", "ask_said", "ask_ti
 _ABOUT_SOMETHING: Final = frozenset({"ask_person", "ask_place", "ask_way", "ask_news"})
 _ASKS_MEMORY: Final[frozenset[Topic]] = frozenset({"me_said", "tell", "plan"})
 """Topics of questions that only the memories answer."""
-_PERSONAL: Final[frozenset[Topic]] = frozenset({"self_past", "self_other", "self_home", "self_likes", "self_aims"})
+_PERSONAL: Final[frozenset[Topic]] = frozenset(
+    {"self_past", "self_other", "self_home", "self_likes", "self_aims", "self_family"}
+)
+_DROP_YOU: Final = frozenset({"es", "pt", "ru"})
+"""Languages in which a question to somebody needs no word for them."""
 _FEW: Final = 4
 _EVENTS: Final[frozenset[Topic]] = frozenset({"self_story", "news"})
 """Topics of questions for something that happened: what is surely remembered of it comes before any other story."""
@@ -205,8 +209,9 @@ def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: floa
 
 
 def _of_sale(c: TalkContext, asked: AskedLine) -> Answer | None:
-    """What is said to a sum that is named while the player sells something to the speaker."""
-    return trade.haggle(c, asked) if amount_in(asked.text) is not None and trade.goes_on_selling(c) else None
+    """What is said to a sum, or to who wants more, while the player sells something to the speaker."""
+    is_of_it = amount_in(asked.text) is not None or asked.topic in ("more", "haggle")
+    return trade.haggle(c, asked) if is_of_it and trade.goes_on_selling(c) else None
 
 
 def _of_work(c: TalkContext, asked: AskedLine) -> Answer | None:
@@ -234,7 +239,7 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
     guessed = None
     if not (found.is_sure or asks_memory):
         guessed = _from_own_texts(c, asked.text, STATEMENT_FROM if asked.topic == "event" else QUESTION_FROM)
-        if guessed is None and asked.confidence >= _GUESSED_FROM:
+        if guessed is None and asked.confidence >= _GUESSED_FROM and not _is_of_something_else(c, asked):
             guessed = _queried(c, asked)
     if guessed is not None:
         return replace(guessed, missing=topic(asked.text))
@@ -244,7 +249,7 @@ def _told(c: TalkContext, asked: AskedLine, absent_s: float) -> Answer:
 def _known(c: TalkContext, asked: AskedLine) -> Answer | None:
     """The answer from what is true to a question whose topic is sure: by the topic, or by a text of the speaker's own
     life that has more of its words. None where it asks for what is not theirs to know."""
-    if not asked.is_sure or asked.topic in _ASKS_MEMORY or _is_of_something_else(asked):
+    if not asked.is_sure or asked.topic in _ASKS_MEMORY or _is_of_something_else(c, asked):
         return None
     told = _queried(c, asked)
     if told is None or asked.topic not in _OF_LIFE:
@@ -262,13 +267,14 @@ def _asks_on_last(c: TalkContext, asked: AskedLine) -> bool:
     return len(words_of(asked.text)) <= _SHORT and is_of_last(c, asked.text)
 
 
-def _is_of_something_else(asked: AskedLine) -> bool:
+def _is_of_something_else(c: TalkContext, asked: AskedLine) -> bool:
     """Whether a question that was taken for one about the speaker's life is about something else: "do you remember the
     necklace?", "How did that blaze begin?"."""
     if asked.topic not in _PERSONAL:
         return False
     words = [folded(word) for word in words_of(asked.text)]
-    return asked.act.act == "ask_memory" or (len(words) > _FEW and _YOU.isdisjoint(words) and not asked.is_left_open)
+    is_of_others = c.speaker.language not in _DROP_YOU and len(words) > _FEW and _YOU.isdisjoint(words)
+    return asked.act.act == "ask_memory" or (is_of_others and not asked.is_left_open)
 
 
 def _found(c: TalkContext, asked: AskedLine) -> BestMemory:

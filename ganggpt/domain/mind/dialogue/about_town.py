@@ -10,7 +10,7 @@ from ganggpt.domain.language.words import folded, words_of
 from ganggpt.domain.lore import Ware
 from ganggpt.domain.mind.dialogue import about_people, about_places
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text, said_as
+from ganggpt.domain.mind.dialogue.own_texts import QUESTION_FROM, is_of_last, own_text, said_as, tells
 from ganggpt.domain.mind.dialogue.trade import doctor_now, dollars, name_of, ware_of
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, topics_before
 from ganggpt.domain.mind.memory_record import Memory, is_expired, may_tell
@@ -187,10 +187,8 @@ def more(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What of it, and then: what else the speaker has to say of it, else that nothing more is told."""
     if not c.speaker.exchanges:
         return None
-    own = own_text(c, asked.text, QUESTION_FROM, public=False)
-    if own is not None:
-        return said_as(own)
-    return no_more(asked.text)
+    own = own_text(c, asked.text, QUESTION_FROM, public=False) if tells(asked.text) else None
+    return no_more(asked.text) if own is None else said_as(own)
 
 
 def no_more(text: str) -> Answer:

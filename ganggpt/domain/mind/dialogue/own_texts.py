@@ -176,6 +176,11 @@ def _rarity(texts: _Texts, stem: str) -> float:
     return texts.weights.get(stem, 0.0) * (0.5 if stem.startswith("~") else 1.0)
 
 
+def tells(line: str) -> bool:
+    """Whether a line has a telling word of its own."""
+    return bool(_stems(line))
+
+
 def is_of_last(c: TalkContext, line: str) -> bool:
     """Whether a line has a telling word in common with what the speaker said last: it asks on."""
     if not c.speaker.exchanges:

@@ -21,6 +21,8 @@ from ganggpt.domain.mission_design.roads import distances_m
 ROUNDS_MAX: Final = 4
 """Rounds of a haggle after which nothing moves any more."""
 _TOLD_MAX: Final = 3
+_LATELY: Final = 3
+"""Lines for which a sum that was named stands."""
 SALES: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy"))
 """The topics of a sale."""
 _FRIENDS_FROM: Final = 35.0
@@ -267,7 +269,11 @@ def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
         facts = {"ware": name_of(c, found), "price": dollars(current_price(c, found))}
         return Answer("trade", line="tell_price", facts=facts, because="life: wares")
     count, agreed = count_in(asked.text), _agreed(c)
-    takes = agreed if agreed is not None and asked.topic == "agree" else current_price(c, found) * count
+    is_named = ware_of(c, asked, is_talk=False) is not None or count > 1
+    is_lately = agreed is not None and any(dollars(agreed) in one.said for one in c.speaker.exchanges[-_LATELY:])
+    takes = current_price(c, found) * count
+    if agreed is not None and is_lately and not is_named and agreed >= found.least:
+        takes = agreed
     facts = {"ware": name_of(c, found), "price": dollars(takes), "count": str(count)}
     return Answer("trade", line="sold", facts=facts, because="life: wares")
 
@@ -444,7 +450,7 @@ def _agreed(c: TalkContext) -> int | None:
     for exchange in reversed(c.speaker.exchanges):
         amounts = _DEAL.findall(exchange.said)
         if amounts:
-            return int(amounts[-1].replace(",", "")) if len(amounts) == 1 else None
+            return int(amounts[-1].replace(",", "")) if len(set(amounts)) == 1 else None
     return None
 
 

@@ -169,3 +169,84 @@ def test_what_nobody_knows_is_not_known_and_somebody_else_is_named() -> None:
     said = talk.say("who is Johnny Silverspoon?")
     assert talk.line == "dont_know_ask", (said, talk.line)
     assert any(sheet.name in said for sheet in los_santos().npcs.values())
+
+
+@pytest.mark.parametrize("npc", ["mara", "deke", "sgt-ogden"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which healer was charged over opiates?",
+        "Did the cannery burn last spring?",
+        "who let the ponies out of the circus tent",
+        "What became of the harpist's daughter?",
+    ],
+)
+def test_what_nobody_knows_of_is_not_answered_with_what_sounds_alike(npc: str, question: str) -> None:
+    talk = TalkWith(npc)
+    talk.say(question)
+    assert talk.because == "nothing is known of it"
+
+
+def test_nobody_is_sent_to_the_same_person_twice() -> None:
+    talk = TalkWith("mara")
+    first = talk.say("Which healer was charged over opiates?")
+    assert talk.line == "dont_know_ask"
+    again = talk.say("And who let the ponies out of the circus tent?")
+    assert talk.line != "dont_know_ask", (first, again)
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ("Whose watch?", "more_who"),
+        ("And then?", "more_end"),
+        ("Where was that?", "more_where"),
+        ("What watch?", "more_what"),
+    ],
+)
+def test_who_asks_on_hears_that_it_ends_there_by_what_is_asked(question: str, line: str) -> None:
+    talk = TalkWith("mara")
+    assert "watch" in talk.say("Tell me a story.")
+    talk.say(question)
+    assert talk.line == line
+
+
+def test_a_dealer_names_a_price_for_what_is_brought_goes_up_once_and_takes_it() -> None:
+    talk = TalkWith("deke")
+    talk.say("Do you buy guitars? I have one to sell.")
+    assert talk.line == "buying"
+    assert "$100" in talk.say("It's worth three hundred, easy.")
+    assert "$125" in talk.say("Come on, a hundred and fifty.")
+    talk.say("Give me more than that.")
+    assert talk.line == "buying_last"
+    assert "$125" in talk.say("Okay, deal.")
+    assert talk.line == "bought"
+
+
+def test_who_deals_in_nothing_buys_nothing() -> None:
+    talk = TalkWith("mother-bell")
+    talk.say("Do you want to buy my watch?")
+    assert talk.line == "not_buying"
+
+
+def test_a_price_that_is_taken_does_not_fall_any_more() -> None:
+    talk = TalkWith("deke")
+    talk.say("how much is the pocket watch?")
+    talk.say("too much")
+    assert "$35" in talk.say("still too much")
+    assert "$35" in talk.say("thirty-five is fair, deal")
+
+
+def test_a_sum_is_no_count_and_a_count_no_sum() -> None:
+    talk = TalkWith("dot")
+    assert "$5" in talk.say("Here's five for the pie.")
+    talk = TalkWith("clem")
+    assert "$48" in talk.say("I'll take two jars of the apple.")
+    assert "$48" in talk.say("Okay, here's the money.")
+
+
+def test_nothing_is_sold_on_credit() -> None:
+    talk = TalkWith("deke")
+    talk.say("how much is the pocket watch?")
+    talk.say("Can I pay you ten now and the rest next week?")
+    assert talk.line == "no_credit"

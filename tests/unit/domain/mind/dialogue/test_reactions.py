@@ -128,3 +128,59 @@ def test_who_asks_in_another_language_is_answered_in_it(language: str, line: str
     assert "Saint Ansel" in said, said
     heard, share = language_shares(said.replace("Marcus Redd", "").replace("Saint Ansel", ""))
     assert heard == language or share < 0.7, (said, heard, share)
+
+
+def test_an_officer_goes_on_taking_a_report_and_says_what_comes_of_it() -> None:
+    talk = TalkWith("sgt-ogden")
+    talk.say("I want to report a stolen car.")
+    assert talk.line == "report_police"
+    talk.say("It was parked on the pier, a blue coupe.")
+    assert talk.line == "report_more"
+    talk.say("So what happens now?")
+    assert talk.line == "report_next"
+
+
+def test_a_doctor_goes_on_treating_and_names_the_price() -> None:
+    talk = TalkWith("doc-hollis")
+    talk.say("I got shot")
+    assert talk.line == "help_doctor"
+    talk.say("It's in the leg.")
+    assert talk.line == "treat_more"
+    talk.say("How bad is it?")
+    assert talk.line == "treat_next"
+    assert "$" in talk.say("What do I owe you?")
+
+
+def test_a_mechanic_offers_a_repair_others_send_to_one() -> None:
+    talk = TalkWith("roxy")
+    assert "$120" in talk.say("My bike keeps stalling at red lights.")
+    assert talk.line == "mend_ware"
+    talk = TalkWith("mother-bell")
+    talk.say("My bike keeps stalling at red lights.")
+    assert talk.line in ("tell_shop", "tell_shop_place")
+
+
+@pytest.mark.parametrize("line", ["They say you water the coffee.", "so you admit you're crooked", "you lied to me"])
+def test_an_accusation_is_taken_as_one(line: str) -> None:
+    talk = TalkWith("dot")
+    talk.say(line)
+    assert talk.line == "accused"
+
+
+def test_who_confessed_is_advised_about_that_and_a_chaplain_prays() -> None:
+    talk = TalkWith("preach")
+    talk.say("I stole from a friend. Six hundred, out of his jacket.")
+    assert talk.line == "confided_friend"
+    talk.say("Should I tell him the truth?")
+    assert talk.line == "advice_self"
+    talk.say("Will you pray for me?")
+    assert talk.line == "prays"
+
+
+def test_what_was_told_of_a_job_twice_has_no_more_details() -> None:
+    talk = TalkWith("big-sal")
+    talk.say("Got work for me?")
+    talk.say("What would I be doing exactly?")
+    talk.say("What do I have to do there?")
+    talk.say("And where do I go?")
+    assert talk.line == "work_enough"
