@@ -442,7 +442,7 @@ def _haggled(c: TalkContext, ware: Ware) -> int:
     return rounds
 
 
-_DEAL: Final = re.compile(r"\$(\d[\d,]*)")
+_DEAL: Final = re.compile(r"\$(\d+(?:,\d{3})*)")
 
 
 def _agreed(c: TalkContext) -> int | None:
