@@ -60,7 +60,7 @@ def is_of_money(c: TalkContext, asked: AskedLine) -> bool:
 def wares(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What do you sell; have you got any of it."""
     mine = c.speaker.life.wares
-    if _is_selling(asked) or goes_on_selling(c):
+    if _is_selling(asked):
         return _buying(c, asked)
     wanted = _wanted(asked)
     if not mine:
@@ -101,7 +101,7 @@ def _have_not(c: TalkContext, wanted: frozenset[str]) -> Answer:
 
 def price(c: TalkContext, asked: AskedLine) -> Answer | None:
     """How much is it."""
-    if _is_selling(asked) or goes_on_selling(c):
+    if _sells(c, asked):
         return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
@@ -131,6 +131,12 @@ def _is_selling(asked: AskedLine) -> bool:
     return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
 
 
+def _sells(c: TalkContext, asked: AskedLine) -> bool:
+    """Whether a line is about what the player sells to the speaker, and not about a ware."""
+    is_of_ware = amount_in(asked.text) is None and ware_of(c, asked, is_talk=False) is not None
+    return _is_selling(asked) or (goes_on_selling(c) and not is_of_ware)
+
+
 def goes_on_selling(c: TalkContext) -> bool:
     """Whether the player was selling something to the speaker a moment ago, who deals in things, and was not asked for
     a ware since."""
@@ -140,7 +146,8 @@ def goes_on_selling(c: TalkContext) -> bool:
         for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
             if _is_selling(one):
                 return True
-            if one.topic in ("wares", "price") and _called_in(one.text, c.speaker.life.wares) is not None:
+            is_of_ware = amount_in(one.text) is None and _called_in(one.text, c.speaker.life.wares) is not None
+            if one.topic == "wares" or (one.topic == "price" and is_of_ware):
                 return False
     return False
 
@@ -154,22 +161,23 @@ def _buying(c: TalkContext, asked: AskedLine) -> Answer:
     for the game to say, words move nothing."""
     if not _deals(c):
         return informed("not_buying", "sheet: role", {"role": c.speaker.role})
-    named, offered = amount_in(c.text), _agreed(c) if goes_on_selling(c) else None
+    named, bid = amount_in(c.text), _agreed(c) if goes_on_selling(c) else None
     why = f"sheet: role; standing {c.speaker.standing:.0f}"
-    if offered is None:
+    if bid is None:
         if named is None:
             return informed("buying", why, {"role": c.speaker.role})
         share = _PAYS_FRIENDS if c.speaker.standing >= _FRIENDS_FROM else _PAYS
         return Answer("trade", line="buying_offer", facts={"price": dollars(max(1, named * share))}, because=why)
-    is_more = not _MORE.isdisjoint(map(folded, words_of(asked.text)))
-    is_taken = asked.topic in ("agree", "buy") and not is_more if named is None else named <= offered
-    is_taken = is_taken and not ("?" in c.text and named == offered)
+    if named is None:
+        is_taken = asked.topic in ("agree", "buy") and _MORE.isdisjoint(map(folded, words_of(asked.text)))
+    else:
+        is_taken = named < bid or (named == bid and "?" not in c.text)
     if is_taken:
-        return Answer("trade", line="bought", facts={"price": dollars(min(offered, named or offered))}, because=why)
+        return Answer("trade", line="bought", facts={"price": dollars(min(bid, named or bid))}, because=why)
     is_raised = any("$" in one.said for one in c.speaker.exchanges[-_SELLING_LINES:-1])
-    if named is None or is_raised or named > _ASKS_TOO_MUCH * offered:
-        return Answer("trade", line="buying_last", facts={"price": dollars(offered)}, because=why)
-    return Answer("trade", line="buying_more", facts={"price": dollars((offered + named) / 2)}, because=why)
+    if named is None or is_raised or named > _ASKS_TOO_MUCH * bid:
+        return Answer("trade", line="buying_last", facts={"price": dollars(bid)}, because=why)
+    return Answer("trade", line="buying_more", facts={"price": dollars((bid + named) / 2)}, because=why)
 
 
 _SELLING_LINES: Final = 4
@@ -187,7 +195,7 @@ _DEALS: Final = frozenset(("pawnbroker", "fixer", "broker", "smuggler", "dealer"
 
 def haggle(c: TalkContext, asked: AskedLine) -> Answer:
     """Too much; I give you fifty; I pay the rest later."""
-    if _is_selling(asked) or goes_on_selling(c):
+    if _sells(c, asked):
         return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:
@@ -254,7 +262,7 @@ def job_haggle(c: TalkContext) -> Answer:
 
 def buy(c: TalkContext, asked: AskedLine) -> Answer | None:
     """I'll take it."""
-    if _is_selling(asked) or goes_on_selling(c):
+    if _sells(c, asked):
         return _buying(c, asked)
     found = ware_of(c, asked)
     if found is None:

@@ -304,6 +304,7 @@ _SILENT_WORDS_MAX: Final = 3
 _EATS: Final = frozenset(("eat", "drink", "menu"))
 _BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
+_SELL: Final = frozenset(("sell", "pawn"))
 _BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
 _Turns = Callable[[Topic, set[str], set[What]], bool]
 _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
