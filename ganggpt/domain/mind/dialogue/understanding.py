@@ -306,6 +306,14 @@ _BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
 _SELL: Final = frozenset(("sell", "pawn"))
 _BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
+
+
+def _wants_to_sell(topic: Topic, words: set[str]) -> bool:
+    """Whether somebody wants to sell: "you buy watches?", "I want to sell my ring"."""
+    is_asked = {"you", "buy"} <= words and words.isdisjoint(_BOUGHT)
+    return is_asked or (topic in _TOLD and "my" in words and not words.isdisjoint(_SELL))
+
+
 _Turns = Callable[[Topic, set[str], set[What]], bool]
 _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "person_where" and words.isdisjoint(_FINDS), "opinion_person"),
@@ -318,10 +326,7 @@ _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "opinion_other" and not words.isdisjoint(_HE), "opinion_person"),
     (lambda topic, words, _: topic in ("haggle", "buy") and {"pay", "back"} <= words, "plan"),
     (lambda _, words, __: {"what", "you", "charge"} <= words, "price"),
-    (
-        lambda topic, words, _: topic not in _OF_A_SALE and {"you", "buy"} <= words and words.isdisjoint(_BOUGHT),
-        "wares",
-    ),
+    (lambda topic, words, _: topic not in _OF_A_SALE and _wants_to_sell(topic, words), "wares"),
     (lambda _, words, kinds: "your" in words and "npc" not in kinds and not _CHARMS.isdisjoint(words), "flirt"),
     (_wants_mending, "shop"),
     (lambda topic, words, _: topic in _OWN_LIFE and "your" in words and not _KIN.isdisjoint(words), "self_family"),
