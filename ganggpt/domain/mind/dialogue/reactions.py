@@ -37,6 +37,7 @@ _TOLD_LINES: Final[Mapping[str, str]] = {
 _TRUSTS_FROM: Final = 15.0
 _OBEYS_FROM: Final = 35.0
 _THREAT_FROM: Final = 0.6
+_ACCUSES_FROM: Final = 0.6
 
 
 def confess(c: TalkContext, _: AskedLine) -> Answer:
@@ -336,8 +337,10 @@ def _asked_on(c: TalkContext, _: AskedLine) -> tuple[Sequel, ...]:
     return (Sequel("ask_on"),) if not is_asking and c.turn.dice.chance(0.5) else ()
 
 
-def accuse(_: TalkContext, __: AskedLine) -> Answer:
+def accuse(_: TalkContext, asked: AskedLine) -> Answer | None:
     """Somebody says that the speaker did something: it is neither owned to nor explained."""
+    if asked.confidence < _ACCUSES_FROM or not is_addressed(asked.text):
+        return None
     return Answer("answer", line="accused", because="heard as an accusation")
 
 
