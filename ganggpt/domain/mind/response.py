@@ -75,6 +75,8 @@ _PERSONAL: Final[frozenset[Topic]] = frozenset(
 _DROP_YOU: Final = frozenset({"es", "pt", "ru"})
 """Languages in which a question to somebody needs no word for them."""
 _FEW: Final = 4
+_GIVES: Final = frozenset(("give", "pay", "offer", "back"))
+"""Words of who sells something and asks what they get for it."""
 _EVENTS: Final[frozenset[Topic]] = frozenset({"self_story", "news"})
 """Topics of questions for something that happened: what is surely remembered of it comes before any other story."""
 _NOT_OF_LIFE: Final = ("opinion_person", "opinion_faction", "self_day")
@@ -210,7 +212,8 @@ def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: floa
 
 def _of_sale(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is said to a sum, or to who wants more, while the player sells something to the speaker."""
-    is_of_it = amount_in(asked.text) is not None or asked.topic in ("more", "haggle")
+    words = {folded(word) for word in words_of(asked.text)}
+    is_of_it = amount_in(asked.text) is not None or asked.topic in ("more", "haggle") or not words.isdisjoint(_GIVES)
     return trade.haggle(c, asked) if is_of_it and trade.goes_on_selling(c) else None
 
 

@@ -125,14 +125,12 @@ def advice(c: TalkContext, _: AskedLine) -> Answer:
 _GRAVE: Final = frozenset(("confess", "complain"))
 _GRAVE_LINES: Final = 4
 CLERGY: Final = frozenset(("chaplain", "nun", "priest", "preacher"))
-_PRAY: Final = listed_words("pray")
+"""Trades that pray for others and keep what is confessed to them."""
 
 
 def help_(c: TalkContext, asked: AskedLine) -> Answer:
     """Can you help me."""
     words = asked.text.lower()
-    if not CLERGY.isdisjoint(words_of(c.speaker.role)) and not _PRAY.isdisjoint(map(folded, words_of(words))):
-        return informed("prays", "sheet: role")
     if any(word in words for word in _LOAN):
         return Answer("refuse_action", facts={"reason": "money"}, line="no_money", because="rules: words move no money")
     if not _HURT.isdisjoint(words_of(asked.text)):

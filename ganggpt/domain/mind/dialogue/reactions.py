@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -10,16 +10,18 @@ from msgspec.structs import replace
 from ganggpt.domain.language.facts import ME, facts_of
 from ganggpt.domain.language.person import said_back
 from ganggpt.domain.language.questions import Topic
-from ganggpt.domain.language.speech_acts import hear
+from ganggpt.domain.language.speech_acts import hear, looks_asking, tokens_of
 from ganggpt.domain.language.word_lists import listed_words
 from ganggpt.domain.language.words import folded, words_of
+from ganggpt.domain.mind.affect import HOSTILE_AT
 from ganggpt.domain.mind.background import TIE_FROM
 from ganggpt.domain.mind.dialogue import about_town, trade
+from ganggpt.domain.mind.dialogue.about_town import CLERGY
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
 from ganggpt.domain.mind.dialogue.pointing import is_addressed
 from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
-from ganggpt.domain.mind.spoken_answer import Answer, Sequel
+from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
 from ganggpt.domain.mind.transcript import Exchange
 
 _GLAD, _NEW_HERE, _REPORT, _CRIMES, _SOMEBODY = map(
@@ -34,17 +36,21 @@ _TOLD_LINES: Final[Mapping[str, str]] = {
     "debt": "told_debt",
 }
 """How a plain fact about the player is taken."""
+_SUFFERS: Final = frozenset(("was", "were", "got", "been"))
 _TRUSTS_FROM: Final = 15.0
 _OBEYS_FROM: Final = 35.0
 _THREAT_FROM: Final = 0.6
 _ACCUSES_FROM: Final = 0.6
 
 
-def confess(c: TalkContext, _: AskedLine) -> Answer:
+def confess(c: TalkContext, asked: AskedLine) -> Answer:
     """A confession: it may be used one day, unless the speaker is a friend."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if c.is_police and not words.isdisjoint(_CRIMES) and not words.isdisjoint(_SUFFERS):
+        return reported(c)
     if c.is_police:
         return Answer("confided", line="confided_police", because="sheet: the police")
-    is_kept = c.speaker.standing >= _TRUSTS_FROM or not about_town.CLERGY.isdisjoint(words_of(c.speaker.role))
+    is_kept = c.speaker.standing >= _TRUSTS_FROM or not CLERGY.isdisjoint(words_of(c.speaker.role))
     line = "confided_friend" if is_kept else "confided_noted"
     return Answer("confided", line=line, because=f"standing {c.speaker.standing:.0f}")
 
@@ -237,7 +243,7 @@ def tell(c: TalkContext, asked: AskedLine) -> Answer:
     if felt is not None:
         return felt
     fact = next((one.attribute for one in facts_of(asked.text) if ME in one.subject), "")
-    if not words.isdisjoint(_NEW_HERE) and "i" in words:
+    if not words.isdisjoint(_NEW_HERE) and not words.isdisjoint(("i", "i'm", "just")):
         return Answer("answer", line="told_new", because="heard as somebody new in town")
     if fact in _TOLD_LINES:
         return Answer("answer", line=_TOLD_LINES[fact], then=_asked_on(c, asked), because=f"a fact: {fact}")
@@ -266,23 +272,33 @@ def reported(c: TalkContext) -> Answer:
 
 
 def goes_on(c: TalkContext, asked: AskedLine) -> Answer | None:
-    """What an officer says to who reported a crime a moment ago and tells on, and a doctor to who lies on the table.
-    None where nothing of it is under way."""
+    """What an officer says to who reported a crime a moment ago and tells on, a doctor to who lies on the table, and
+    anybody to who told of a death; a prayer that is asked for. None where nothing of it is under way."""
+    words = {folded(word) for word in words_of(asked.text)}
+    if not CLERGY.isdisjoint(words_of(c.speaker.role)) and not words.isdisjoint(_PRAY) and not words.isdisjoint(_ASKS):
+        return informed("prays", "sheet: role")
     lately = c.speaker.exchanges[-_SERVICE_LINES:]
-    if c.is_police and any(map(_is_report, lately)):
-        more, after = "report_more", "report_next"
-    elif "doctor" in c.speaker.role and any(map(_is_hurt, lately)):
-        if asked.topic in ("me_owe", "price") and c.speaker.life.wares:
-            return trade.price(c, replace(asked, text=c.speaker.life.wares[0].name.partition(",")[0]))
-        more, after = "treat_more", "treat_next"
-    else:
+    kind = next((kind for kind, does, is_begun in _SERVICES if does(c) and any(map(is_begun, lately))), "")
+    if not kind:
         return None
     why = "the talk so far: what the speaker is doing for the player"
-    if asked.is_question:
-        is_of_it = asked.topic in _OF_SERVICE or (not asked.is_sure and not is_addressed(asked.text))
-        return Answer("inform", line=after, because=why) if is_of_it else None
-    is_told = asked.topic in _TELLS_ON or not asked.is_sure
-    return Answer("answer", line=more, because=why) if is_told and len(words_of(asked.text)) >= _FEW else None
+    if kind == "treat" and asked.topic in ("me_owe", "price") and c.speaker.life.wares:
+        return trade.price(c, replace(asked, text=c.speaker.life.wares[0].name.partition(",")[0]))
+    if asked.is_question and looks_asking(tokens_of(asked.text)):
+        is_of_it = asked.topic in _OF_GRIEF if kind == "grief" else _is_of_service(asked, words)
+        return Answer("inform", line=f"{kind}_next", because=why) if is_of_it else None
+    if asked.topic in _ENDS or not _TURNS_AWAY.isdisjoint(words) or len(words) < _FEW:
+        return None
+    is_rage = kind == "grief" and not _KILLS.isdisjoint(words) and not words.isdisjoint(_FIRST)
+    line = "grief_rage" if is_rage else f"{kind}_more"
+    return Answer("answer", line=line, because=why)
+
+
+def _is_of_service(asked: AskedLine, words: set[str]) -> bool:
+    """Whether a question is about the report or the wound, and not about the world or who takes care of it."""
+    if asked.named or asked.topic in _OF_SALES:
+        return False
+    return not is_addressed(asked.text) or not words.isdisjoint(_FUTURE)
 
 
 def _is_report(exchange: Exchange) -> bool:
@@ -294,17 +310,37 @@ def _is_hurt(exchange: Exchange) -> bool:
     return not _HURT.isdisjoint(folded(word) for word in words_of(exchange.heard))
 
 
-_SERVICE_LINES: Final = 4
-"""Lines for which a report or a treatment goes on."""
-_OF_SERVICE: Final[frozenset[Topic]] = frozenset(
+def _is_grief(exchange: Exchange) -> bool:
+    words = {folded(word) for word in words_of(exchange.heard)}
+    return not words.isdisjoint(_GRIEF) and not words.isdisjoint(_MINE) and "?" not in exchange.heard
+
+
+_PRAY, _MINE = listed_words("pray"), listed_words("mine")
+_ASKS: Final = listed_words("you") | listed_words("me")
+_FUTURE: Final = frozenset(("will", "going", "gonna", "send", "catch", "find", "arrest"))
+_TURNS_AWAY: Final = frozenset(("anyway", "but", "thanks"))
+"""Words with which somebody leaves what they spoke of."""
+_SERVICES: Final[Sequence[tuple[str, Callable[[TalkContext], bool], Callable[[Exchange], bool]]]] = (
+    ("report", lambda c: c.is_police, _is_report),
+    ("treat", lambda c: "doctor" in c.speaker.role, _is_hurt),
+    ("grief", lambda c: c.speaker.standing > HOSTILE_AT, _is_grief),
+)
+"""What is under way over some lines: its name, who does it, and which line of the player began it."""
+_SERVICE_LINES: Final = 6
+"""Lines for which it goes on."""
+_OF_SALES: Final[frozenset[Topic]] = frozenset(
+    ("price", "haggle", "wares", "buy", "time", "weather", "here", "work", "again", "really")
+)
+"""What is asked of whoever it is, whatever they are doing."""
+_OF_GRIEF: Final[frozenset[Topic]] = frozenset(("why", "more", "event"))
+_ENDS: Final[frozenset[Topic]] = frozenset(
     (
-        *("news", "event", "more", "work_when", "work_what", "work_hard", "distance", "hours", "danger"),
-        *("self_why_mood", "advice", "help"),
+        *("hello", "leave", "thanks", "sorry", "praise", "insult", "threat", "agree", "accuse", "flirt", "confess"),
+        *("buy", "haggle", "joke", "really"),
     )
 )
-_TELLS_ON: Final[frozenset[Topic]] = frozenset(
-    ("tell", "complain", "boast", "plan", "refuse", "nonsense", "help", "order")
-)
+"""What somebody says who does not go on with it."""
+_KILLS: Final = listed_words("kills") | {"revenge"}
 
 
 def _about_named(c: TalkContext, asked: AskedLine) -> Answer | None:

@@ -163,13 +163,21 @@ def _buying(c: TalkContext, asked: AskedLine) -> Answer:
         return informed("not_buying", "sheet: role", {"role": c.speaker.role})
     named, bid = amount_in(c.text), _agreed(c) if goes_on_selling(c) else None
     why = f"sheet: role; standing {c.speaker.standing:.0f}"
+    if {"buy", "back"} <= set(words_of(asked.text)):
+        return informed("buy_back", why)
     if bid is None:
         if named is None:
             return informed("buying", why, {"role": c.speaker.role})
         share = _PAYS_FRIENDS if c.speaker.standing >= _FRIENDS_FROM else _PAYS
         return Answer("trade", line="buying_offer", facts={"price": dollars(max(1, named * share))}, because=why)
+    return _bid_again(c, asked, bid, named, why)
+
+
+def _bid_again(c: TalkContext, asked: AskedLine, bid: int, named: float | None, why: str) -> Answer:
+    """What is said to the answer to a bid."""
+    words = {folded(word) for word in words_of(asked.text)}
     if named is None:
-        is_taken = asked.topic in ("agree", "buy") and _MORE.isdisjoint(map(folded, words_of(asked.text)))
+        is_taken = asked.topic in ("agree", "buy") and _MORE.isdisjoint(words)
     else:
         is_taken = named < bid or (named == bid and "?" not in c.text)
     if is_taken:
@@ -180,7 +188,7 @@ def _buying(c: TalkContext, asked: AskedLine) -> Answer:
     return Answer("trade", line="buying_more", facts={"price": dollars((bid + named) / 2)}, because=why)
 
 
-_SELLING_LINES: Final = 4
+_SELLING_LINES: Final = 8
 """Lines for which a sale to the speaker goes on."""
 _MORE: Final = frozenset(("more", "higher", "mehr", "mas", "plus", "mais", "больше"))
 _PAYS, _PAYS_FRIENDS = 1 / 3, 1 / 2
@@ -202,7 +210,15 @@ def haggle(c: TalkContext, asked: AskedLine) -> Answer:
         return _haggle_for_nothing(c)
     if len(_CREDIT.intersection(map(folded, words_of(asked.text)))) > 1:
         return Answer("trade", line="no_credit", because="rules: words move no money")
+    if asked.is_question and _offer(asked.text, found) is None and _no_haggle(asked):
+        return Answer("wonder", line="more_is_it", because="a question, and no offer")
     return _round(c, asked, found)
+
+
+def _no_haggle(asked: AskedLine) -> bool:
+    """Whether a question in the middle of a sale asks for no lower price: "does it come with a warranty?"."""
+    words = {folded(word) for word in words_of(asked.text)}
+    return words.isdisjoint(_HAGGLES) and words.isdisjoint(_CHEAP) and words.isdisjoint(_OF_MONEY)
 
 
 def _round(c: TalkContext, asked: AskedLine, found: Ware) -> Answer:
@@ -435,18 +451,14 @@ def _asking_price(c: TalkContext, ware: Ware, rounds: int) -> int:
 
 
 def _haggled(c: TalkContext, ware: Ware) -> int:
-    """The rounds about a ware so far: those since another one was spoken of."""
-    rounds = 0
+    """The rounds about a ware so far."""
+    rounds, of = 0, None
+    if goes_on_selling(c):
+        return 0
     for place, exchange in enumerate(c.speaker.exchanges):
         for one in asked_in(exchange.heard, c.speaker.exchanges[:place], c.world, SALES):
-            if (
-                one.topic == "wares"
-                or _is_selling(one)
-                or _called_in(one.text, c.speaker.life.wares) not in (None, ware)
-            ):
-                rounds = 0
-            elif one.topic == "haggle":
-                rounds += 1
+            of = None if _is_selling(one) else _called_in(one.text, c.speaker.life.wares) or of
+            rounds += one.topic == "haggle" and of in (None, ware)
     return rounds
 
 

@@ -22,7 +22,7 @@ ASKED_MAX: Final = 2
 """Sentences of one line that are answered."""
 _SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
-_LEANS, _LEANS_FROM = 0.4, 0.05
+_LEANS, _LEANS_FROM = 0.4, 0.1
 """What it adds that the talk is at a topic, if the line may be about it at all."""
 _FELT: Final[Mapping[SpeechAct, Topic]] = {
     "flirt": "flirt",
@@ -301,6 +301,7 @@ def _wants_mending(topic: Topic, words: set[str], kinds: set[What]) -> bool:
 
 
 _SILENT_WORDS_MAX: Final = 3
+_WEATHER_WORDS_MAX: Final = 8
 _EATS: Final = frozenset(("eat", "drink", "menu"))
 _BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
@@ -320,7 +321,8 @@ _TURNS: Final[Sequence[tuple[_Turns, Topic]]] = (
     (lambda topic, words, _: topic == "hello" and "how" in words, "self_feel"),
     (lambda topic, words, _: topic in ("hello", "leave") and not words.isdisjoint(_BUSY), "self_feel"),
     (lambda topic, words, kinds: topic == "opinion_person" and _is_of_me(words, kinds), "me_trust"),
-    (lambda topic, words, _: topic == "sights" and not words.isdisjoint(_EATS), "wares"),
+    (lambda topic, words, _: topic in ("sights", "advice") and not words.isdisjoint(_EATS), "wares"),
+    (lambda topic, words, _: topic == "weather" and len(words) > _WEATHER_WORDS_MAX, "tell"),
     (lambda topic, words, kinds: topic == "advice" and "npc" in kinds and "about" in words, "opinion_person"),
     (lambda topic, _, kinds: topic == "self_likes" and "npc" in kinds, "opinion_person"),
     (lambda topic, words, _: topic == "opinion_other" and not words.isdisjoint(_HE), "opinion_person"),

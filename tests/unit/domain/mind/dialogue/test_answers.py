@@ -250,3 +250,25 @@ def test_nothing_is_sold_on_credit() -> None:
     talk.say("how much is the pocket watch?")
     talk.say("Can I pay you ten now and the rest next week?")
     assert talk.line == "no_credit"
+
+
+def test_another_ware_in_the_middle_of_a_sale_loses_no_round() -> None:
+    talk = TalkWith("torque")
+    talk.say("how much for the turbo?")
+    assert "$3,600" in talk.say("too much, 3000")
+    talk.say("what if I take the brake pads too?")
+    assert "$3,300" in talk.say("3300 for the turbo and we shake on it")
+    assert "$3,300" in talk.say("ok deal")
+
+
+def test_a_dealer_stays_one_until_the_sale_is_done() -> None:
+    talk = TalkWith("deke")
+    talk.say("I want to sell my watch")
+    talk.say("what would you give me for it?")
+    assert talk.line == "buying"
+    assert "$300" in talk.say("it's worth 900")
+    assert "$350" in talk.say("give me 400 and we have a deal")
+    talk.say("can I buy it back later?")
+    assert talk.line == "buy_back"
+    talk.say("And what do you sell?")
+    assert talk.line == "tell_wares"

@@ -184,3 +184,27 @@ def test_what_was_told_of_a_job_twice_has_no_more_details() -> None:
     talk.say("What do I have to do there?")
     talk.say("And where do I go?")
     assert talk.line == "work_enough"
+
+
+def test_who_tells_of_a_death_is_heard_out_and_gets_no_easy_answer() -> None:
+    talk = TalkWith("preach")
+    talk.say("My brother died last week.")
+    talk.say("he was shot outside a bar on 5th")
+    assert talk.line == "grief_more"
+    talk.say("why would God let this happen?")
+    assert talk.line == "grief_next"
+    talk.say("I want to kill the guy who did it")
+    assert talk.line == "grief_rage"
+    talk.say("will you say a prayer for Danny?")
+    assert talk.line == "prays"
+
+
+def test_a_report_begins_with_what_was_done_to_the_player_and_goes_on_for_a_while() -> None:
+    talk = TalkWith("sgt-ogden")
+    talk.say("I was mugged just now")
+    assert talk.line == "report_police"
+    for line in ("two guys with masks", "they took my phone and my wallet", "about twenty minutes ago, by the docks"):
+        talk.say(line)
+        assert talk.line == "report_more", line
+    talk.say("are you going to send a car?")
+    assert talk.line == "report_next"
