@@ -213,7 +213,9 @@ def _answered(c: TalkContext, asked: AskedLine, heard: HeardLine, absent_s: floa
 def _of_sale(c: TalkContext, asked: AskedLine) -> Answer | None:
     """What is said to a sum, or to who wants more, while the player sells something to the speaker."""
     words = {folded(word) for word in words_of(asked.text)}
-    is_of_it = amount_in(asked.text) is not None or asked.topic in ("more", "haggle") or not words.isdisjoint(_GIVES)
+    is_of_it = (
+        amount_in(asked.text) is not None or asked.topic in ("more", "haggle", "agree") or not words.isdisjoint(_GIVES)
+    )
     return trade.haggle(c, asked) if is_of_it and trade.goes_on_selling(c) else None
 
 

@@ -18,7 +18,7 @@ from ganggpt.domain.mind.background import TIE_FROM
 from ganggpt.domain.mind.dialogue import about_town, trade
 from ganggpt.domain.mind.dialogue.about_town import CLERGY
 from ganggpt.domain.mind.dialogue.conversation import TalkContext
-from ganggpt.domain.mind.dialogue.pointing import is_addressed
+from ganggpt.domain.mind.dialogue.pointing import is_addressed, is_pointing
 from ganggpt.domain.mind.dialogue.speaker import JobTold
 from ganggpt.domain.mind.dialogue.understanding import AskedLine
 from ganggpt.domain.mind.spoken_answer import Answer, Sequel, informed
@@ -284,21 +284,29 @@ def goes_on(c: TalkContext, asked: AskedLine) -> Answer | None:
     why = "the talk so far: what the speaker is doing for the player"
     if kind == "treat" and asked.topic in ("me_owe", "price") and c.speaker.life.wares:
         return trade.price(c, replace(asked, text=c.speaker.life.wares[0].name.partition(",")[0]))
-    if asked.is_question and looks_asking(tokens_of(asked.text)):
-        is_of_it = asked.topic in _OF_GRIEF if kind == "grief" else _is_of_service(asked, words)
+    # "About twenty minutes ago, by the docks" has no form of a question.
+    if asked.is_question and (asked.topic not in _TOLD_IN_SERVICE or looks_asking(tokens_of(asked.text))):
+        is_of_it = asked.topic in _OF_GRIEF if kind == "grief" else _is_of_service(kind, asked, words)
         return Answer("inform", line=f"{kind}_next", because=why) if is_of_it else None
-    if asked.topic in _ENDS or not _TURNS_AWAY.isdisjoint(words) or len(words) < _FEW:
-        return None
     is_rage = kind == "grief" and not _KILLS.isdisjoint(words) and not words.isdisjoint(_FIRST)
+    told = _TOLD_IN_GRIEF if kind == "grief" else _TOLD_IN_SERVICE
+    if (
+        not (is_rage or asked.topic in told or not asked.is_sure)
+        or not _TURNS_AWAY.isdisjoint(words)
+        or len(words) < _FEW
+    ):
+        return None
     line = "grief_rage" if is_rage else f"{kind}_more"
     return Answer("answer", line=line, because=why)
 
 
-def _is_of_service(asked: AskedLine, words: set[str]) -> bool:
+def _is_of_service(kind: str, asked: AskedLine, words: set[str]) -> bool:
     """Whether a question is about the report or the wound, and not about the world or who takes care of it."""
-    if asked.named or asked.topic in _OF_SALES:
+    if asked.named or is_pointing(asked.text, "npc"):
         return False
-    return not is_addressed(asked.text) or not words.isdisjoint(_FUTURE)
+    if is_addressed(asked.text):
+        return asked.topic == "help" or (kind == "report" and not words.isdisjoint(_ACTS_ON))
+    return asked.topic in _OF_SERVICE or not asked.is_sure
 
 
 def _is_report(exchange: Exchange) -> bool:
@@ -317,7 +325,8 @@ def _is_grief(exchange: Exchange) -> bool:
 
 _PRAY, _MINE = listed_words("pray"), listed_words("mine")
 _ASKS: Final = listed_words("you") | listed_words("me")
-_FUTURE: Final = frozenset(("will", "going", "gonna", "send", "catch", "find", "arrest"))
+_ACTS_ON: Final = frozenset(("send", "catch", "find", "arrest"))
+"""What the police are asked to do."""
 _TURNS_AWAY: Final = frozenset(("anyway", "but", "thanks"))
 """Words with which somebody leaves what they spoke of."""
 _SERVICES: Final[Sequence[tuple[str, Callable[[TalkContext], bool], Callable[[Exchange], bool]]]] = (
@@ -328,18 +337,18 @@ _SERVICES: Final[Sequence[tuple[str, Callable[[TalkContext], bool], Callable[[Ex
 """What is under way over some lines: its name, who does it, and which line of the player began it."""
 _SERVICE_LINES: Final = 6
 """Lines for which it goes on."""
-_OF_SALES: Final[frozenset[Topic]] = frozenset(
-    ("price", "haggle", "wares", "buy", "time", "weather", "here", "work", "again", "really")
-)
-"""What is asked of whoever it is, whatever they are doing."""
-_OF_GRIEF: Final[frozenset[Topic]] = frozenset(("why", "more", "event"))
-_ENDS: Final[frozenset[Topic]] = frozenset(
+_OF_SERVICE: Final[frozenset[Topic]] = frozenset(
     (
-        *("hello", "leave", "thanks", "sorry", "praise", "insult", "threat", "agree", "accuse", "flirt", "confess"),
-        *("buy", "haggle", "joke", "really"),
+        *("news", "event", "more", "work_when", "work_what", "work_hard", "distance", "hours", "danger"),
+        *("self_why_mood", "advice", "help", "work_pay", "work_again"),
     )
 )
-"""What somebody says who does not go on with it."""
+_OF_GRIEF: Final[frozenset[Topic]] = frozenset(("why", "more", "event"))
+_TOLD_IN_GRIEF: Final[frozenset[Topic]] = frozenset(("tell", "complain", "event"))
+_TOLD_IN_SERVICE: Final = _TOLD_IN_GRIEF | frozenset(
+    ("boast", "plan", "refuse", "nonsense", "news", "distance", "time", "place_where", "here", "way")
+)
+"""What a statement is taken for that goes on with it."""
 _KILLS: Final = listed_words("kills") | {"revenge"}
 
 

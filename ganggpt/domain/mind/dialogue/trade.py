@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from ganggpt.domain.language.amounts import amount_in, bought_in, count_in, share_in
@@ -128,7 +129,9 @@ def _is_selling(asked: AskedLine) -> bool:
         return True
     if {"give", "me", "for"} <= words and not words.isdisjoint(("my", "this", "it")):
         return True
-    return {"you", "buy"} <= words and asked.is_question and not {"can", "i"} <= words
+    pairs = set(pairwise(words_of(asked.text)))
+    asks = ("you", "buy") in pairs or ({"you", "buy"} <= words and ("buy", "my") in pairs)
+    return asks and asked.is_question and not {"can", "i"} <= words
 
 
 def _sells(c: TalkContext, asked: AskedLine) -> bool:

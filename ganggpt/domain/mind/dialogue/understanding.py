@@ -22,7 +22,7 @@ ASKED_MAX: Final = 2
 """Sentences of one line that are answered."""
 _SUPPORT: Final = 0.2
 """What it adds to a topic that the speech act of the line agrees, times how sure that is."""
-_LEANS, _LEANS_FROM = 0.4, 0.1
+_LEANS, _LEANS_FROM = 0.4, 0.05
 """What it adds that the talk is at a topic, if the line may be about it at all."""
 _FELT: Final[Mapping[SpeechAct, Topic]] = {
     "flirt": "flirt",
@@ -306,7 +306,7 @@ _EATS: Final = frozenset(("eat", "drink", "menu"))
 _BUSY: Final = frozenset(("slow", "busy", "quiet", "business"))
 _OF_A_SALE: Final[frozenset[Topic]] = frozenset(("price", "haggle", "buy", "wares"))
 _SELL: Final = frozenset(("sell", "pawn"))
-_BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could"))
+_BOUGHT: Final = frozenset(("can", "did", "i", "where", "why", "could", "for", "left"))
 
 
 def _wants_to_sell(topic: Topic, words: set[str]) -> bool:

@@ -270,5 +270,6 @@ def test_a_dealer_stays_one_until_the_sale_is_done() -> None:
     assert "$350" in talk.say("give me 400 and we have a deal")
     talk.say("can I buy it back later?")
     assert talk.line == "buy_back"
+    assert "$350" in talk.say("fine, deal")
     talk.say("And what do you sell?")
     assert talk.line == "tell_wares"
