@@ -37,9 +37,10 @@ from ganggpt.domain.mind.dialogue.own_texts import (
     said_as,
 )
 from ganggpt.domain.mind.dialogue.pointing import is_addressed
-from ganggpt.domain.mind.dialogue.reactions import REACTIONS, goes_on, in_need, reported
+from ganggpt.domain.mind.dialogue.reactions import REACTIONS, in_need, reported
 from ganggpt.domain.mind.dialogue.speaker import Speaker
 from ganggpt.domain.mind.dialogue.topics import QUERIES
+from ganggpt.domain.mind.dialogue.under_way import goes_on
 from ganggpt.domain.mind.dialogue.understanding import AskedLine, asked_in
 from ganggpt.domain.mind.finding import NOTHING, BestMemory, find
 from ganggpt.domain.mind.memory import recall
