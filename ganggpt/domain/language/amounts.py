@@ -49,13 +49,15 @@ def share_in(text: str) -> float | None:
 
 def count_in(text: str) -> int:
     """How many a text speaks of: 1 where it does not say, or says more than anybody carries. What stands before "for"
-    is an amount: "here's five for the pie"."""
+    is an amount, and so are figures before nothing that is counted: "here's five for the pie", "20 then"."""
     words = words_of(text)
     after = [*words[1:], ""]
     numbers = [word for word, one in zip(words, after, strict=True) if one not in _FOR]
     number = next((_COUNTS[word] for word in numbers if word in _COUNTS), None)
     if number is None:
-        number = next((int(word) for word in numbers if word.isdigit() and 1 < int(word) <= _COUNT_MAX), 1)
+        pairs = zip(words, after, strict=True)
+        figures = [int(word) for word, one in pairs if word.isdigit() and one not in _NOT_COUNTED]
+        number = next((figure for figure in figures if 1 < figure <= _COUNT_MAX), 1)
     return number
 
 
@@ -67,6 +69,26 @@ def bought_in(text: str) -> int:
     return next((_COUNTS[word] for word in beside if word in _COUNTS), 1)
 
 
+_NOT_COUNTED: Final = frozenset(
+    (
+        "",
+        "for",
+        "für",
+        "por",
+        "pour",
+        "за",
+        "then",
+        "ok",
+        "okay",
+        "and",
+        "fine",
+        "deal",
+        "is",
+        "bucks",
+        "dollars",
+        "max",
+    )
+)
 _FOR: Final = frozenset(("for", "für", "por", "pour", "за"))
 
 

@@ -273,3 +273,11 @@ def test_a_dealer_stays_one_until_the_sale_is_done() -> None:
     assert "$350" in talk.say("fine, deal")
     talk.say("And what do you sell?")
     assert talk.line == "tell_wares"
+
+
+def test_a_bare_figure_in_a_haggle_is_an_amount() -> None:
+    talk = TalkWith("nacho")
+    talk.say("how much is a bottle of rum?")
+    talk.say("that's too much")
+    assert "$400" not in talk.say("20 then.")
+    assert talk.line in ("haggle_deal", "haggle_down")
