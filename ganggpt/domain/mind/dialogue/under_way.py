@@ -48,8 +48,10 @@ def goes_on(c: TalkContext, asked: AskedLine) -> Answer | None:
         return Answer("inform", line=f"{kind}_next", because=why) if is_of_it else None
     is_rage = kind == "grief" and not _KILLS.isdisjoint(words) and not words.isdisjoint(_FIRST)
     told = _TOLD_IN_GRIEF if kind == "grief" else _TOLD_IN_SERVICE
+    # "I never said sorry" asks nobody's pardon.
+    is_regret = kind == "grief" and "never" in words
     if (
-        not (is_rage or asked.topic in told or not asked.is_sure)
+        not (is_rage or is_regret or asked.topic in told or not asked.is_sure)
         or not _TURNS_AWAY.isdisjoint(words)
         or len(words) < _FEW
     ):
@@ -101,7 +103,7 @@ _OF_SERVICE: Final[frozenset[Topic]] = frozenset(
         *("self_why_mood", "advice", "help", "work_pay", "work_again"),
     )
 )
-_OF_GRIEF: Final[frozenset[Topic]] = frozenset(("why", "more", "event"))
+_OF_GRIEF: Final[frozenset[Topic]] = frozenset(("why", "more", "event", "advice"))
 _TOLD_IN_GRIEF: Final[frozenset[Topic]] = frozenset(("tell", "complain", "event"))
 _TOLD_IN_SERVICE: Final = _TOLD_IN_GRIEF | frozenset(
     ("boast", "plan", "refuse", "nonsense", "news", "distance", "time", "place_where", "here", "way")

@@ -195,6 +195,10 @@ def test_who_tells_of_a_death_is_heard_out_and_gets_no_easy_answer() -> None:
     assert talk.line == "grief_next"
     talk.say("I want to kill the guy who did it")
     assert talk.line == "grief_rage"
+    talk.say("We had a fight, and I never said sorry.")
+    assert talk.line == "grief_more"
+    talk.say("How do I go on?")
+    assert talk.line == "grief_next"
     talk.say("will you say a prayer for Danny?")
     assert talk.line == "prays"
 
